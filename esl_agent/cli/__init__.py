@@ -1,0 +1,1 @@
+"""The `esl-agent` command: one module for each group of subcommands."""
