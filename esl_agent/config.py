@@ -1,0 +1,213 @@
+"""The configuration: one TOML file, checked whole, each value overridable from the environment.
+
+A value stands in a section (`[switch]`, `port = 8021`); the environment
+variable `ESL_AGENT_SWITCH_PORT` overrides it.  Every error is found and told
+at once; a value of a secret is never repeated in an error.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_type_hints
+
+import msgspec
+
+from esl_agent.errors import EslAgentError
+
+ENVIRONMENT_PREFIX: Final = "ESL_AGENT_"
+SECRETS: Final = frozenset({("switch", "password"), ("database", "url")})
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=3_600_000)]
+VariableName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+
+
+class ConfigError(EslAgentError):
+    """The configuration can't be used; `problems` has a line for each thing to put right."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(f"{source} can't be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+class DatabaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    url: str = "postgresql:///esl_agent"
+    pool_max: Annotated[int, msgspec.Meta(ge=2, le=100)] = 6
+    connect_timeout_s: Seconds = 5
+    statement_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 10_000
+
+
+class SwitchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    host: str = "127.0.0.1"
+    port: Port = 8021
+    password: str = "ClueCon"  # noqa: S105  FreeSWITCH's own default; refused off loopback
+    connect_timeout_s: Seconds = 5
+    command_deadline_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 5_000
+    heartbeat_timeout_s: Annotated[int, msgspec.Meta(ge=21, le=600)] = 65
+
+
+class VariablesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Names of the channel variables by which the dialplan tells who pays for a leg."""
+
+    account: VariableName = "esl_account"
+    product: VariableName = "esl_product"
+    number: VariableName = "esl_number"
+    carrier: VariableName = "esl_carrier"
+    forwarded_from: VariableName = "esl_forwarded_from"
+    recording: VariableName = "esl_recording"
+
+
+class NumberingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    home_country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")] = "CA"
+    home_area: Annotated[str, msgspec.Meta(pattern="^[0-9]{0,5}$")] = "514"
+    overrides_file: str = ""
+
+
+class BudgetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    grant_s: Annotated[int, msgspec.Meta(ge=6, le=3_600)] = 60
+    rich_grants: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 20
+    extend_lead_ms: Annotated[int, msgspec.Meta(ge=500, le=30_000)] = 2_500
+    last_ask_ms: Annotated[int, msgspec.Meta(ge=50, le=5_000)] = 400
+    cut_lead_ms: Annotated[int, msgspec.Meta(ge=0, le=2_000)] = 60
+    unfunded_ms: Annotated[int, msgspec.Meta(ge=0, le=30_000)] = 2_000
+    kill_retry_ms: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 500
+
+
+class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of each thing the daemon will hold; it says so in the log when one is hit."""
+
+    live_calls_max: Count = 100_000
+    queue_max: Count = 200_000
+    batch_max: Annotated[int, msgspec.Meta(ge=1, le=5_000)] = 400
+    retry_max_s: Seconds = 10
+    drain_s: Seconds = 15
+    account_cache_s: Seconds = 5
+
+
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: Literal["auto", "plain", "color", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    mask_numbers: bool = False
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    database: DatabaseConfig = DatabaseConfig()
+    switch: SwitchConfig = SwitchConfig()
+    variables: VariablesConfig = VariablesConfig()
+    numbering: NumberingConfig = NumberingConfig()
+    budget: BudgetConfig = BudgetConfig()
+    limits: LimitsConfig = LimitsConfig()
+    log: LogConfig = LogConfig()
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Config:
+    """The configuration in `path` (None: all defaults) under `environment`.
+
+    Raises ConfigError, which lists everything that is wrong.
+    """
+    source = str(path) if path else "the environment"
+    return parse(_read(path), environment, source=source)
+
+
+def parse(tables: Mapping[str, Any], environment: Mapping[str, str], *, source: str) -> Config:
+    """As `load`, from a TOML document that is read already; `source` names it in errors."""
+    problems: list[str] = []
+    sections = {name: _section(name, tables.get(name, {}), problems) for name in _section_types()}
+    problems += [
+        f"[{name}] is no section; there are: {', '.join(sections)}" for name in tables.keys() - sections
+    ]
+    for variable, section, key, text in _overrides(environment, problems):
+        sections[section][key] = _Override(variable, text)
+    built = {name: _build(name, values, problems) for name, values in sections.items()}
+    if problems:
+        raise ConfigError(source, problems)
+    config = Config(**built)
+    _check_together(config, source)
+    return config
+
+
+def is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+class _Override(msgspec.Struct, frozen=True):
+    variable: str
+    text: str
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(str(path), [f"it can't be read: {error.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [f"it is not TOML: {error}"]) from None
+
+
+def _section_types() -> dict[str, type[msgspec.Struct]]:
+    return get_type_hints(Config)
+
+
+def _section(name: str, value: object, problems: list[str]) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return dict(value)
+    problems.append(f"{name} has to be a section, written [{name}]")
+    return {}
+
+
+def _overrides(environment: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    sections = _section_types()
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        section, _, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
+        if section in sections and key in sections[section].__struct_fields__:
+            yield variable, section, key, text
+        else:
+            problems.append(f"the environment's {variable} overrides nothing: there is no [{section}] {key}")
+
+
+def _build(name: str, values: Mapping[str, Any], problems: list[str]) -> Any:
+    """The section as its type; each wrong value adds to `problems` and counts as left out."""
+    kind = _section_types()[name]
+    hints = get_type_hints(kind, include_extras=True)
+    built = {}
+    for key, value in values.items():
+        try:
+            if key not in hints:
+                raise msgspec.ValidationError(f"there is no such setting; there are: {', '.join(hints)}")
+            built[key] = _convert(value, hints[key])
+        except msgspec.ValidationError as error:
+            where = value.variable if isinstance(value, _Override) else f"[{name}] {key}"
+            shown = "" if (name, key) in SECRETS else f" = {_shown(value)}"
+            problems.append(f"{where}{shown}: {error}")
+    return kind(**built)
+
+
+def _convert(value: object, hint: Any) -> object:
+    if isinstance(value, _Override):
+        return msgspec.convert(value.text, hint, strict=False)
+    return msgspec.convert(value, hint)
+
+
+def _shown(value: object) -> str:
+    return repr(value.text) if isinstance(value, _Override) else repr(value)
+
+
+def _check_together(config: Config, source: str) -> None:
+    problems = []
+    if config.switch.password == SwitchConfig().password and not is_loopback(config.switch.host):
+        problems.append(
+            f"[switch] password is FreeSWITCH's default and {config.switch.host} is not this machine: "
+            "set another in event_socket.conf.xml and here"
+        )
+    if config.budget.last_ask_ms >= config.budget.extend_lead_ms:
+        problems.append("[budget] last_ask_ms has to be below extend_lead_ms: it is the second asking")
+    if problems:
+        raise ConfigError(source, problems)
