@@ -1,0 +1,336 @@
+"""The life of a billed leg: `step(call, event, policy, now_us) -> (call, effects)`.
+
+Theory of operation
+-------------------
+A leg that costs money talks only on money that is held for it.  When it is
+created the machine asks the store to hold its first charge; when it is
+answered, and again whenever what is held runs low, it asks for more.  What is
+held buys whole increments; the end of the last one that is paid is the call's
+*paid end*.  Two cut-offs stand there:
+
+- the agent's own: a kill sent `cut_lead_ms` before the paid end;
+- the switch's: a scheduled kill, in case the agent is gone.  The switch's
+  scheduler is coarse (set to N seconds it fires between N - 1 and N + 0.5),
+  so while more money may still come it is set to fire *before* the paid end,
+  and is moved on by each extension; once the money is known to be all used, it
+  is set *behind* the paid end and the agent's own cut decides to the millisecond.
+
+A hold that is refused is asked for once more just before the cut: another
+call of the account may have ended meanwhile and left its money.  A hold that
+nobody answers buys nothing, so the call ends with what it has.
+
+The machine neither reads a clock nor does anything: `now_us` is an argument
+(microseconds, the switch's clock) and what is to be done comes back as effects.
+Free legs (emergency, crisis, toll-free under the option) hold nothing and have
+no timers; they walk through the same phases.  Every leg ends in one `Settle`.
+
+Transitions
+-----------
+    phase     event         next phase   effects
+    --------  ------------  -----------  ------------------------------------------
+    asking    Held          ringing
+    asking    HoldRefused   ending       kill
+    asking    HoldFailed    ending       kill
+    asking    Answered      talking      cut timer at `unfunded_ms`
+    asking    Ended         ended        settle
+    ringing   Answered      talking      both cut-offs, ask timer
+    ringing   Ended         ended        settle
+    talking   Held          talking      both cut-offs and ask timer, moved on
+    talking   HoldRefused   talking      switch cut behind the paid end, one more ask
+    talking   HoldFailed    talking      as HoldRefused
+    talking   AskDue        talking      hold; if one is out already: as HoldFailed
+    talking   CutDue        ending       kill, kill timer
+    talking   Ended         ended        settle
+    ending    Answered      ending       (answer time noted)
+    ending    CutDue        ending       kill again, `KILLS_MAX` times at most
+    ending    Ended         ended        settle
+
+Any other pair changes nothing: events come twice, late and out of order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+from esl_agent.core import budget
+from esl_agent.core.call_signals import (
+    Answered,
+    ArmSwitchCut,
+    AskDue,
+    CutDue,
+    DisarmSwitchCut,
+    DropTimers,
+    Effect,
+    Effects,
+    Ended,
+    Event,
+    Held,
+    HoldFailed,
+    HoldMoney,
+    HoldRefused,
+    KillLeg,
+    Note,
+    SetTimer,
+    Settle,
+    Timer,
+)
+from esl_agent.core.leg import Leg, LegEnd
+from esl_agent.core.money import ZERO
+from esl_agent.core.price import Price
+from esl_agent.core.rating import rate_leg
+
+#: How often a kill is repeated before the machine leaves the leg to the switch's own cut.
+KILLS_MAX: Final = 10
+#: The switch's scheduler: a task set to N seconds fires after N - 1 and by N + 0.5.
+SWITCH_EARLY_US: Final = 1_000_000
+SWITCH_LATE_US: Final = 500_000
+
+#: The reason of a refusal when the store did not answer.
+NO_DECISION: Final = "no_decision"
+
+US_PER_MS: Final = 1_000
+US_PER_S: Final = 1_000_000
+
+
+class Phase(StrEnum):
+    ASKING = "asking"  # the first hold is asked for
+    RINGING = "ringing"  # money is held, nobody answered yet
+    TALKING = "talking"
+    ENDING = "ending"  # killed by us; the switch has not said that it is over
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class CallPolicy:
+    """How grants and cut-offs are timed; the operator's `[budget]` section."""
+
+    grant_s: int = 60  # talk held at a time while the account is rich
+    rich_grants: int = 20  # rich: this many more such grants would still be free
+    extend_lead_ms: int = 4_000  # how long before the paid end more is asked for
+    last_ask_ms: int = 400  # how long before the cut a refused call asks once more
+    cut_lead_ms: int = 60  # how early the kill is sent, so that it lands before the paid end
+    unfunded_ms: int = 2_000  # how long an answered leg may wait for its first hold
+    kill_retry_ms: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A leg that is up, and what is held for it."""
+
+    leg: Leg
+    price: Price
+    phase: Phase
+    held: Decimal = ZERO
+    paid_s: int = 0  # billed seconds that `held` pays for
+    answered_us: int | None = None
+    is_asking: bool = False  # a hold is asked for and not answered yet
+    is_last: bool = False  # the last asking was refused: what is held is all there is
+    switch_cut: bool = False  # the switch has a kill scheduled
+    kills: int = 0
+    kill_cause: str = "ALLOTTED_TIMEOUT"
+    refused: str | None = None
+
+
+Step = tuple[Call, Effects]
+
+
+def begin(leg: Leg, price: Price, policy: CallPolicy) -> Step:
+    """A leg that the switch is sending out, or has let in, at `price`."""
+    if not budget.is_metered(price):
+        return Call(leg, price, Phase.RINGING), (Note("CALL_ADMITTED", {"free": True}),)
+    call = Call(leg, price, Phase.ASKING, is_asking=True)
+    return call, (_hold(call, policy),)
+
+
+def begin_refused(leg: Leg, price: Price, reason: str, policy: CallPolicy, now_us: int) -> Step:
+    """A leg that may not be: it is killed, and its CDR says why."""
+    return _refuse(Call(leg, price, Phase.ASKING), reason, policy, now_us)
+
+
+def end_unseen(end: LegEnd, price: Price, refused: str | None = None) -> Step:
+    """A leg of which only the end was heard: nothing to hold or cut, its CDR is still owed."""
+    return _end(Call(end.leg, price, Phase.ENDED, refused=refused), end)
+
+
+def step(call: Call, event: Event, policy: CallPolicy, now_us: int) -> Step:
+    """The call after `event`, and what is to be done."""
+    handler = TRANSITIONS.get((call.phase, type(event)))
+    return handler(call, event, policy, now_us) if handler else (call, ())
+
+
+def paid_end_us(call: Call) -> int | None:
+    """When the increments that are paid for are used up; None before the answer."""
+    if call.answered_us is None:
+        return None
+    talk_s = budget.talk_s(call.price, call.paid_s)
+    return call.answered_us + talk_s * US_PER_S + call.price.grace_ms * US_PER_MS
+
+
+# --- transitions ----------------------------------------------------------
+
+
+def _admitted(call: Call, event: Held, policy: CallPolicy, now_us: int) -> Step:
+    call = _paid(call, event)
+    note = Note("CALL_ADMITTED", {"held": call.held, "paid_s": call.paid_s, "available": event.available})
+    return replace(call, phase=Phase.RINGING), (note,)
+
+
+def _refused(call: Call, event: HoldRefused, policy: CallPolicy, now_us: int) -> Step:
+    return _refuse(call, event.reason, policy, now_us)
+
+
+def _undecided(call: Call, event: HoldFailed, policy: CallPolicy, now_us: int) -> Step:
+    return _refuse(call, NO_DECISION, policy, now_us)
+
+
+def _answered(call: Call, event: Answered, policy: CallPolicy, now_us: int) -> Step:
+    call = replace(call, phase=Phase.TALKING, answered_us=event.answered_us)
+    note = Note("CALL_ANSWERED", {"paid_s": call.paid_s})
+    if not budget.is_metered(call.price):
+        return call, (note,)
+    if call.is_asking:
+        return call, (note, SetTimer(Timer.CUT, event.answered_us + policy.unfunded_ms * US_PER_MS))
+    call, effects = _set_cut_offs(call, policy, now_us)
+    return call, (note, *effects)
+
+
+def _extended(call: Call, event: Held, policy: CallPolicy, now_us: int) -> Step:
+    before = call.paid_s
+    call = replace(_paid(call, event), is_last=False)
+    call, effects = _set_cut_offs(call, policy, now_us)
+    word = "CALL_EXTENDED" if before else "CALL_ADMITTED"
+    note = Note(word, {"held": call.held, "paid_s": call.paid_s, "available": event.available})
+    return call, (note, *effects)
+
+
+def _not_extended(call: Call, event: HoldRefused | HoldFailed, policy: CallPolicy, now_us: int) -> Step:
+    """No more money for now.  The cut stands where it was; ask once more just before it."""
+    reason = event.reason if isinstance(event, HoldRefused) else NO_DECISION
+    if not call.paid_s:
+        return _refuse(call, reason, policy, now_us)
+    known, call = call.is_last, replace(call, is_asking=False, is_last=True)
+    effects: list[Effect] = []
+    if not known:
+        effects.append(
+            Note("CALL_LOW_BALANCE", {"reason": reason, "left_s": _left_us(call, now_us) // US_PER_S})
+        )
+        effects.append(_switch_cut(call, now_us))
+    ask_again_us = _cut_at_us(call, policy) - policy.last_ask_ms * US_PER_MS
+    if ask_again_us > now_us:
+        effects.append(SetTimer(Timer.ASK, ask_again_us))
+    return replace(call, switch_cut=True), tuple(effects)
+
+
+def _ask(call: Call, event: AskDue, policy: CallPolicy, now_us: int) -> Step:
+    if call.is_asking:
+        return _not_extended(call, HoldFailed(), policy, now_us)
+    call = replace(call, is_asking=True)
+    # If the store stays silent until a second before the switch's early cut
+    # can fire, that cut has to move behind the paid end.
+    overdue_us = now_us + max(policy.extend_lead_ms - 3_000, 200) * US_PER_MS
+    return call, (_hold(call, policy), SetTimer(Timer.ASK, overdue_us))
+
+
+def _cut(call: Call, event: CutDue, policy: CallPolicy, now_us: int) -> Step:
+    call = replace(call, phase=Phase.ENDING, kills=1)
+    note = Note("CALL_CUT", {"held": call.held, "paid_s": call.paid_s, "left_us": _left_us(call, now_us)})
+    return call, (KillLeg(call.kill_cause), note, _kill_timer(policy, now_us))
+
+
+def _cut_again(call: Call, event: CutDue, policy: CallPolicy, now_us: int) -> Step:
+    if call.kills >= KILLS_MAX:
+        return call, (Note("CALL_CUT_FAILED", {"kills": call.kills}),)
+    call = replace(call, kills=call.kills + 1)
+    return call, (KillLeg(call.kill_cause), _kill_timer(policy, now_us))
+
+
+def _answered_late(call: Call, event: Answered, policy: CallPolicy, now_us: int) -> Step:
+    return replace(call, answered_us=event.answered_us), ()
+
+
+def _ended(call: Call, event: Ended, policy: CallPolicy, now_us: int) -> Step:
+    return _end(call, event.end)
+
+
+Handler = Callable[[Call, Any, CallPolicy, int], Step]
+
+TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
+    (Phase.ASKING, Held): _admitted,
+    (Phase.ASKING, HoldRefused): _refused,
+    (Phase.ASKING, HoldFailed): _undecided,
+    (Phase.ASKING, Answered): _answered,
+    (Phase.ASKING, Ended): _ended,
+    (Phase.RINGING, Answered): _answered,
+    (Phase.RINGING, Ended): _ended,
+    (Phase.TALKING, Held): _extended,
+    (Phase.TALKING, HoldRefused): _not_extended,
+    (Phase.TALKING, HoldFailed): _not_extended,
+    (Phase.TALKING, AskDue): _ask,
+    (Phase.TALKING, CutDue): _cut,
+    (Phase.TALKING, Ended): _ended,
+    (Phase.ENDING, Answered): _answered_late,
+    (Phase.ENDING, CutDue): _cut_again,
+    (Phase.ENDING, Ended): _ended,
+}
+
+
+# --- parts ----------------------------------------------------------------
+
+
+def _hold(call: Call, policy: CallPolicy) -> HoldMoney:
+    price = call.price
+    least = budget.cost_of(price, budget.next_billed_s(price, call.paid_s))
+    want = max(least, budget.cost_of(price, budget.billed_at_least(price, call.paid_s + policy.grant_s)))
+    return HoldMoney(least, want, (want - call.held) * policy.rich_grants)
+
+
+def _paid(call: Call, event: Held) -> Call:
+    held = max(call.held, event.held)
+    return replace(call, held=held, paid_s=budget.seconds_funded(call.price, held), is_asking=False)
+
+
+def _set_cut_offs(call: Call, policy: CallPolicy, now_us: int) -> Step:
+    cut_at_us = _cut_at_us(call, policy)
+    ask_at_us = cut_at_us - policy.extend_lead_ms * US_PER_MS
+    effects = (SetTimer(Timer.CUT, cut_at_us), SetTimer(Timer.ASK, ask_at_us), _switch_cut(call, now_us))
+    return replace(call, switch_cut=True), effects
+
+
+def _cut_at_us(call: Call, policy: CallPolicy) -> int:
+    return (paid_end_us(call) or 0) - policy.cut_lead_ms * US_PER_MS
+
+
+def _left_us(call: Call, now_us: int) -> int:
+    return (paid_end_us(call) or 0) - now_us
+
+
+def _switch_cut(call: Call, now_us: int) -> ArmSwitchCut:
+    """The switch's kill: safely before the paid end while more may come, behind it when this is the last."""
+    left_us = max(_left_us(call, now_us), 0)
+    before_s = (left_us - SWITCH_LATE_US) // US_PER_S
+    if call.is_last or before_s < 2:
+        return ArmSwitchCut(-(-(left_us + SWITCH_EARLY_US) // US_PER_S))
+    return ArmSwitchCut(before_s)
+
+
+def _refuse(call: Call, reason: str, policy: CallPolicy, now_us: int) -> Step:
+    cause = "NORMAL_TEMPORARY_FAILURE" if reason == NO_DECISION else "CALL_REJECTED"
+    call = replace(call, phase=Phase.ENDING, is_asking=False, refused=reason, kills=1, kill_cause=cause)
+    return call, (KillLeg(cause), Note("CALL_REFUSED", {"reason": reason}), _kill_timer(policy, now_us))
+
+
+def _kill_timer(policy: CallPolicy, now_us: int) -> SetTimer:
+    return SetTimer(Timer.CUT, now_us + policy.kill_retry_ms * US_PER_MS)
+
+
+def _end(call: Call, end: LegEnd) -> Step:
+    charge = rate_leg(call.price, end.duration_us if end.leg.answered_us is not None else None)
+    effects: list[Effect] = [DropTimers()]
+    if call.switch_cut:
+        effects.append(DisarmSwitchCut())
+    effects.append(Settle(end, charge, call.price, call.refused))
+    return replace(call, phase=Phase.ENDED), tuple(effects)

@@ -1,0 +1,118 @@
+"""What a call's machine hears (events) and what it asks to be done (effects)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from esl_agent.core.leg import LegEnd
+from esl_agent.core.price import Charge, Price
+
+
+class Timer(StrEnum):
+    """A call has at most one of each; setting it again moves it."""
+
+    ASK = "ask"
+    CUT = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The store holds `held` for the leg, in total; the account has `available` left."""
+
+    held: Decimal
+    available: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRefused:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldFailed:
+    """The store did not answer: nothing is known, so nothing more is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    answered_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskDue:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class CutDue:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    end: LegEnd
+
+
+Event = Held | HoldRefused | HoldFailed | Answered | AskDue | CutDue | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class HoldMoney:
+    """Hold at least `least` in total for the leg, or `want` if that leaves `spare` free in the account."""
+
+    least: Decimal
+    want: Decimal
+    spare: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    timer: Timer
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropTimers:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSwitchCut:
+    """Have the switch kill the leg by itself after `after_s`, in place of what it was told before."""
+
+    after_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class DisarmSwitchCut:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class KillLeg:
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The leg is over: write its CDR and take `charge` from what is held."""
+
+    end: LegEnd
+    charge: Charge
+    price: Price
+    refused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the log: a word of the catalogue and its fields."""
+
+    word: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+Effect = HoldMoney | SetTimer | DropTimers | ArmSwitchCut | DisarmSwitchCut | KillLeg | Settle | Note
+Effects = tuple[Effect, ...]

@@ -1,0 +1,100 @@
+"""The catalogue of event words: one stable word for each fact that the log tells.
+
+NOC staff grep and page on these; a word keeps its meaning for ever.  The docs
+page docs/log.md is held to this table by a test.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class Word(NamedTuple):
+    """How loud a fact is, what it means, and what to do about it ("" where nothing)."""
+
+    level: Level
+    meaning: str
+    action: str = ""
+
+
+WORDS: Final[dict[str, Word]] = {
+    "AGENT_STARTED": Word("info", "The daemon is up."),
+    "AGENT_DRAINING": Word("info", "Told to stop: what is owed is being written; no call is cut by this."),
+    "AGENT_STOPPED": Word(
+        "info",
+        "The daemon has ended; `unsettled` says how many CDRs it could not write.",
+        "If `unsettled` is not 0: why was the database away?",
+    ),
+    "CONFIG_RELOADED": Word("info", "Decks, plans and numbers were read again."),
+    "CONFIG_REJECTED": Word(
+        "error",
+        "A reload failed; what was in force stays in force.",
+        "Correct what `error` says and send SIGHUP again.",
+    ),
+    "SWITCH_CONNECTED": Word("info", "The event socket is up and subscribed."),
+    "SWITCH_LOST": Word(
+        "error",
+        "The event socket is gone; the daemon tries again for ever.",
+        "Is FreeSWITCH up? Calls stay limited by the switch's own scheduled kills.",
+    ),
+    "SWITCH_GAP": Word(
+        "warning",
+        "Events were missed, or the switch was restarted.",
+        "Compare `show channels` with the live calls; missed CDRs are in the switch's files.",
+    ),
+    "SWITCH_COMMAND_FAILED": Word(
+        "warning",
+        "The switch refused a command or did not answer it in time.",
+        "If it repeats: is the switch overloaded? Look at its own log.",
+    ),
+    "SWITCH_EVENT_BAD": Word(
+        "warning",
+        "An event could not be read and was passed over.",
+        "Report it with the switch's version; `error` says what was wrong.",
+    ),
+    "DB_DOWN": Word(
+        "error",
+        "Postgres does not answer; holds are refused, CDRs wait in memory.",
+        "Bring Postgres back. Nothing is lost while the daemon lives; do not restart it.",
+    ),
+    "DB_UP": Word("info", "Postgres answers again."),
+    "QUEUE_FULL": Word(
+        "error",
+        "A queue has reached its limit; `queue` and `limit` say which.",
+        "Postgres or the disk is too slow for the traffic, or away.",
+    ),
+    "LOG_DROPPED": Word(
+        "warning",
+        "Log lines were dropped, because what reads the log did not keep up.",
+        "Look at what the daemon's output goes to.",
+    ),
+    "CALL_ADMITTED": Word("info", "A leg may go on: money is held for it, or it is free."),
+    "CALL_REFUSED": Word(
+        "warning",
+        "A leg was refused; `reason` says why.",
+        "For `no_funds` the customer has to top up; docs/log.md explains the other reasons.",
+    ),
+    "CALL_ANSWERED": Word("info", "The billed leg was answered; metering starts."),
+    "CALL_EXTENDED": Word("debug", "More money was held for a live call."),
+    "CALL_LOW_BALANCE": Word("info", "No more money could be held; the call ends at its paid end."),
+    "CALL_CUT": Word("info", "The call was ended because what was held for it is used up."),
+    "CALL_CUT_FAILED": Word(
+        "error",
+        "The switch did not end a call that was killed.",
+        "Look for the leg with `show channels` and end it by hand.",
+    ),
+    "CALL_RATED": Word("info", "The call is over, its CDR and its ledger entries are committed."),
+    "CALL_UNCOLLECTED": Word(
+        "warning",
+        "A call cost more than was held for it; the rest stands on its CDR.",
+        "The cut came late: look for SWITCH_ and DB_ lines just before.",
+    ),
+    "CALL_STRANGE": Word(
+        "warning",
+        "A leg came with values that our dialplan never sets; see `problem`.",
+        "Look at the dialplan: the leg can't be billed as it is.",
+    ),
+    "PARTITION_MADE": Word("info", "CDR partitions for the months ahead were made."),
+}
