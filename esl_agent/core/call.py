@@ -28,7 +28,7 @@ Transitions
 -----------
     phase     event         next phase   effects
     --------  ------------  -----------  ------------------------------------------
-    asking    Held          ringing
+    asking    Held          ringing      (the money is held)
     asking    HoldRefused   ending       kill
     asking    HoldFailed    ending       kill
     asking    Answered      talking      cut timer at `unfunded_ms`

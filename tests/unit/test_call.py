@@ -1,0 +1,221 @@
+"""A call's life, told step by step (core/call.py)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from esl_agent.core import call as machine
+from esl_agent.core.call import TRANSITIONS, Call, CallPolicy, Phase, begin, begin_refused, end_unseen, step
+from esl_agent.core.call_signals import (
+    Answered,
+    ArmSwitchCut,
+    AskDue,
+    CutDue,
+    DisarmSwitchCut,
+    DropTimers,
+    Effects,
+    Ended,
+    Event,
+    Held,
+    HoldFailed,
+    HoldMoney,
+    HoldRefused,
+    KillLeg,
+    Note,
+    SetTimer,
+    Settle,
+    Timer,
+)
+from esl_agent.core.leg import Direction, Leg, LegEnd, Product, Quality
+from esl_agent.core.price import Price
+
+S = 1_000_000
+START = 1_795_400_000 * S
+POLICY = CallPolicy(
+    grant_s=60, rich_grants=20, extend_lead_ms=4_000, last_ask_ms=400, cut_lead_ms=60, unfunded_ms=2_000,
+    kill_retry_ms=500,
+)  # fmt: skip
+
+#: $0.60 a minute in steps of 6 seconds: an increment costs 0.0600.
+PRICE = Price(
+    "world", 1, "44", "United Kingdom", Decimal("0.60"), 6, 6, Decimal(0), Decimal(0), 0, is_free=False
+)
+FREE = replace(PRICE, rate_per_minute=Decimal(0), is_free=True)
+LEG = Leg(
+    "f7072568-ca1f-4ebc-9243-7e3e0cf03433", Direction.OUTBOUND, START, 1001, Product.TERMINATION,
+    "442079460000", "442079460000", "15145550100", None, "alpha", None, is_loopback=False,
+)  # fmt: skip
+
+
+def ended(talk_us: int, cause: str = "NORMAL_CLEARING") -> Ended:
+    leg = replace(LEG, answered_us=START if talk_us else None)
+    return Ended(LegEnd(leg, START + talk_us, talk_us, cause, 200, "caller", Quality(None, None, None), None))
+
+
+def of(effects: Effects, kind: type) -> list:  # type: ignore[type-arg]
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def words(effects: Effects) -> list[str]:
+    return [note.word for note in of(effects, Note)]
+
+
+def ringing(held: str = "0.6000") -> Call:
+    call, _ = begin(LEG, PRICE, POLICY)
+    call, _ = step(call, Held(Decimal(held), Decimal("100")), POLICY, START)
+    assert call.phase is Phase.RINGING
+    return call
+
+
+def talking(held: str = "0.6000") -> Call:
+    call, _ = step(ringing(held), Answered(START), POLICY, START)
+    assert call.phase is Phase.TALKING
+    return call
+
+
+def timers(effects: Effects) -> dict[Timer, float]:
+    """When each timer is due, in seconds after the answer."""
+    return {effect.timer: (effect.at_us - START) / S for effect in of(effects, SetTimer)}
+
+
+class TestAsking:
+    def test_a_call_begins_by_holding_its_first_increment_or_a_grant_where_the_account_is_rich(self) -> None:
+        call, effects = begin(LEG, PRICE, POLICY)
+        assert call.phase is Phase.ASKING
+        assert effects == (HoldMoney(Decimal("0.0600"), Decimal("0.6000"), Decimal("12.0000")),)
+
+    def test_a_free_call_holds_nothing_and_has_no_timers(self) -> None:
+        call, effects = begin(LEG, FREE, POLICY)
+        assert (call.phase, words(effects)) == (Phase.RINGING, ["CALL_ADMITTED"])
+        call, effects = step(call, Answered(START), POLICY, START)
+        assert (call.phase, words(effects)) == (Phase.TALKING, ["CALL_ANSWERED"])
+        assert len(effects) == 1
+
+    def test_without_money_the_leg_is_killed_and_its_record_says_why(self) -> None:
+        call, _ = begin(LEG, PRICE, POLICY)
+        call, effects = step(call, HoldRefused("no_funds"), POLICY, START)
+        assert of(effects, KillLeg) == [KillLeg("CALL_REJECTED")]
+        assert words(effects) == ["CALL_REFUSED"]
+        call, effects = step(call, ended(0), POLICY, START)
+        (settle,) = of(effects, Settle)
+        assert (settle.refused, settle.charge.total) == ("no_funds", 0)
+
+    def test_no_decision_means_no_call(self) -> None:
+        call, _ = begin(LEG, PRICE, POLICY)
+        call, effects = step(call, HoldFailed(), POLICY, START)
+        assert of(effects, KillLeg) == [KillLeg("NORMAL_TEMPORARY_FAILURE")]
+        assert call.refused == "no_decision"
+
+    def test_an_answer_before_the_money_waits_for_it_only_so_long(self) -> None:
+        call, _ = begin(LEG, PRICE, POLICY)
+        call, effects = step(call, Answered(START), POLICY, START)
+        assert timers(effects) == {Timer.CUT: 2.0}
+        _, effects = step(call, Held(Decimal("0.0600"), Decimal(0)), POLICY, START + S)
+        assert timers(effects)[Timer.CUT] == pytest.approx(5.94)
+        unfunded, effects = step(call, CutDue(), POLICY, START + 2 * S)
+        assert unfunded.phase is Phase.ENDING
+        assert of(effects, KillLeg)
+
+    def test_a_leg_that_may_not_be_is_killed_at_once_and_again_until_it_ends(self) -> None:
+        call, effects = begin_refused(LEG, PRICE, "unknown_account", POLICY, START)
+        assert timers(effects) == {Timer.CUT: 0.5}
+        for _ in range(machine.KILLS_MAX - 1):
+            call, effects = step(call, CutDue(), POLICY, START)
+            assert of(effects, KillLeg) == [KillLeg("CALL_REJECTED")]
+        call, effects = step(call, CutDue(), POLICY, START)
+        assert words(effects) == ["CALL_CUT_FAILED"]
+        assert not of(effects, SetTimer)
+
+
+class TestTalking:
+    def test_the_answer_arms_both_cut_offs_and_the_asking(self) -> None:
+        _, effects = step(ringing("0.1200"), Answered(START), POLICY, START)
+        assert timers(effects) == {Timer.CUT: pytest.approx(11.94), Timer.ASK: pytest.approx(7.94)}
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(11)]  # fires by 11.5 s, before the paid end
+
+    def test_more_is_asked_for_before_what_is_held_runs_out(self) -> None:
+        call, effects = step(talking("0.6000"), AskDue(), POLICY, START + 56 * S)
+        assert of(effects, HoldMoney) == [HoldMoney(Decimal("0.6600"), Decimal("1.2000"), Decimal("12.0000"))]
+        call, effects = step(call, Held(Decimal("1.2000"), Decimal("50")), POLICY, START + 56 * S)
+        assert call.paid_s == 120
+        assert timers(effects)[Timer.CUT] == pytest.approx(119.94)
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(63)]  # 64 s are left
+
+    def test_at_the_end_of_the_money_the_agent_cuts_and_the_switch_stands_behind(
+        self,
+    ) -> None:
+        call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
+        call, effects = step(call, HoldRefused("no_funds"), POLICY, START + 8 * S)
+        assert words(effects) == ["CALL_LOW_BALANCE"]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(5)]  # fires after 4 s and more
+        assert timers(effects) == {Timer.ASK: pytest.approx(11.54)}
+        call, effects = step(call, CutDue(), POLICY, START + 11_940_000)
+        assert of(effects, KillLeg) == [KillLeg("ALLOTTED_TIMEOUT")]
+        assert call.phase is Phase.ENDING
+
+    def test_the_last_asking_may_find_money_that_another_call_left(self) -> None:
+        call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
+        call, _ = step(call, HoldRefused("no_funds"), POLICY, START + 8 * S)
+        call, effects = step(call, AskDue(), POLICY, START + 11_540_000)
+        assert of(effects, HoldMoney)
+        call, effects = step(call, Held(Decimal("0.1800"), Decimal(0)), POLICY, START + 11_560_000)
+        assert timers(effects)[Timer.CUT] == pytest.approx(17.94)
+
+    def test_a_second_refusal_is_not_told_again(self) -> None:
+        call, _ = step(talking("0.1200"), HoldRefused("no_funds"), POLICY, START + 8 * S)
+        call, effects = step(call, HoldRefused("no_funds"), POLICY, START + 11_600_000)
+        assert effects == ()
+
+    def test_a_silent_store_leaves_the_call_what_it_has(self) -> None:
+        call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
+        call, effects = step(call, AskDue(), POLICY, START + 9 * S)
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(4)]
+        assert words(effects) == ["CALL_LOW_BALANCE"]
+        call, effects = step(call, Held(Decimal("0.6000"), Decimal(1)), POLICY, START + 10 * S)
+        assert call.paid_s == 60  # the answer came after all
+
+    def test_grace_moves_the_paid_end(self) -> None:
+        call, _ = begin(LEG, replace(PRICE, grace_ms=500), POLICY)
+        call, _ = step(call, Held(Decimal("0.0600"), Decimal(0)), POLICY, START)
+        _, effects = step(call, Answered(START), POLICY, START)
+        assert timers(effects)[Timer.CUT] == pytest.approx(6.44)
+
+
+class TestEnd:
+    def test_what_the_talk_cost_is_settled_and_nothing_stays_armed(self) -> None:
+        call, effects = step(talking("0.6000"), ended(3_040_024), POLICY, START + 4 * S)
+        assert call.phase is Phase.ENDED
+        assert of(effects, DropTimers)
+        assert of(effects, DisarmSwitchCut)
+        (settle,) = of(effects, Settle)
+        assert (settle.charge.billed_seconds, settle.charge.total) == (6, Decimal("0.0600"))
+
+    def test_a_call_that_nobody_answered_costs_nothing(self) -> None:
+        _, effects = step(ringing(), ended(0, "NO_ANSWER"), POLICY, START)
+        (settle,) = of(effects, Settle)
+        assert (settle.charge.billed_seconds, settle.charge.total) == (0, 0)
+        assert not of(effects, DisarmSwitchCut)
+
+    def test_an_end_whose_beginning_was_missed_is_settled_too(self) -> None:
+        call, effects = end_unseen(ended(7 * S).end, PRICE)
+        assert call.phase is Phase.ENDED
+        assert of(effects, Settle)[0].charge.total == Decimal("0.1200")
+
+    @pytest.mark.parametrize(
+        "event",
+        [Held(Decimal(9), Decimal(9)), HoldRefused("x"), HoldFailed(), Answered(1), AskDue(), CutDue()],
+    )
+    def test_whatever_comes_after_the_end_changes_nothing(self, event: Event) -> None:
+        call, _ = step(talking(), ended(S), POLICY, START)
+        assert step(call, event, POLICY, START) == (call, ())
+        assert step(call, ended(S), POLICY, START) == (call, ())
+
+
+def test_the_table_in_the_docstring_is_the_table_that_runs() -> None:
+    rows = re.findall(r"^    (\w+) +(\w+) +(\w+) {2,}\S", machine.__doc__ or "", re.MULTILINE)
+    written = {(phase, event) for phase, event, _ in rows if phase in set(Phase)}
+    assert written == {(str(phase), event.__name__) for phase, event in TRANSITIONS}
