@@ -7,6 +7,7 @@ at once; a value of a secret is never repeated in an error.
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -68,9 +69,11 @@ class NumberingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BudgetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """core.call.CallPolicy's fields; `extend_lead_ms` leaves room for the switch's coarse scheduler."""
+
     grant_s: Annotated[int, msgspec.Meta(ge=6, le=3_600)] = 60
     rich_grants: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 20
-    extend_lead_ms: Annotated[int, msgspec.Meta(ge=500, le=30_000)] = 2_500
+    extend_lead_ms: Annotated[int, msgspec.Meta(ge=3_500, le=30_000)] = 4_000
     last_ask_ms: Annotated[int, msgspec.Meta(ge=50, le=5_000)] = 400
     cut_lead_ms: Annotated[int, msgspec.Meta(ge=0, le=2_000)] = 60
     unfunded_ms: Annotated[int, msgspec.Meta(ge=0, le=30_000)] = 2_000
@@ -131,7 +134,11 @@ def parse(tables: Mapping[str, Any], environment: Mapping[str, str], *, source: 
 
 
 def is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+    """Whether `host` is surely this machine; a name other than localhost is not looked up."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _Override(msgspec.Struct, frozen=True):

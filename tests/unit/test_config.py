@@ -1,0 +1,81 @@
+"""The configuration is checked whole, and the example in etc/ is the truth."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from esl_agent.config import Config, ConfigError, load, parse
+
+EXAMPLE = Path(__file__).parents[2] / "etc" / "esl-agent.toml"
+
+
+def problems_of(tables: dict[str, object], environment: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(tables, environment or {}, source="test.toml")
+    return caught.value.problems
+
+
+def test_the_example_file_is_valid_as_it_is() -> None:
+    assert load(EXAMPLE, {}) == Config()
+
+
+def test_the_example_file_names_every_setting_at_its_default() -> None:
+    text = re.sub(r"^#(\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
+    tables = tomllib.loads(text)
+    assert parse(tables, {}, source="example") == Config()
+    named = {(section, key) for section, keys in tables.items() for key in keys}
+    there_is = {
+        (section, key)
+        for section in Config.__struct_fields__
+        for key in getattr(Config(), section).__struct_fields__
+    }
+    assert named == there_is
+
+
+def test_every_error_is_told_at_once() -> None:
+    problems = problems_of(
+        {"switch": {"port": 99999, "hots": "x"}, "budget": {"grant_s": "long"}, "nonsense": {}, "log": 3},
+        {"ESL_AGENT_DATABASE_POOL_MAX": "many", "ESL_AGENT_SWITCH_COLOUR": "red"},
+    )
+    told = "\n".join(problems)
+    for word in ("port", "hots", "grant_s", "[nonsense]", "log has to be", "POOL_MAX", "SWITCH_COLOUR"):
+        assert word in told
+    assert len(problems) == 7
+
+
+def test_the_environment_overrides_the_file() -> None:
+    tables = {"switch": {"port": 8022}, "log": {"mask_numbers": False}}
+    environment = {"ESL_AGENT_SWITCH_PORT": "8023", "ESL_AGENT_LOG_MASK_NUMBERS": "true", "HOME": "/"}
+    config = parse(tables, environment, source="test.toml")
+    assert config.switch.port == 8023
+    assert config.log.mask_numbers is True
+
+
+def test_a_secret_is_never_repeated() -> None:
+    problems = problems_of({"switch": {"password": 271828}, "database": {"url": ["hunter2"]}})
+    assert len(problems) == 2
+    assert "271828" not in "".join(problems)
+    assert "hunter2" not in "".join(problems)
+
+
+def test_the_switchs_default_password_is_refused_off_loopback() -> None:
+    assert "default" in problems_of({"switch": {"host": "10.0.0.5"}})[0]
+    assert "default" in problems_of({"switch": {"host": "127.0.0.1.example.net"}})[0]
+    assert (
+        parse({"switch": {"host": "10.0.0.5", "password": "s3cret"}}, {}, source="x").switch.host
+        == "10.0.0.5"
+    )
+    assert parse({"switch": {"host": "127.0.0.2"}}, {}, source="x").switch.host == "127.0.0.2"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml.*\n.*No such file"):
+        load(tmp_path / "nowhere.toml", {})
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[switch\nport = 1")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load(broken, {})
