@@ -12,6 +12,7 @@ from typing import Final
 from esl_agent.core.leg import Product
 from esl_agent.core.money import ZERO
 from esl_agent.core.numbering.number import Number, NumberClass
+from esl_agent.core.prefix_map import PrefixMap
 from esl_agent.core.price import Increment, Price
 from esl_agent.errors import EslAgentError
 
@@ -21,9 +22,6 @@ PREFIX_DIGITS_MAX: Final = 15
 INCREMENT_S_MAX: Final = 3_600
 #: Prices a deck remembers before it starts afresh (about 400 bytes each).
 PRICES_REMEMBERED_MAX: Final = 50_000
-
-#: Prefixes are indexed by their first digits, so that a look-up tries only lengths that exist there.
-_HEAD_DIGITS: Final = 4
 
 #: Terms 3: Mexico a minute at a time, everywhere else 6/6.
 DEFAULT_INCREMENT: Final = Increment(6, 6)
@@ -59,32 +57,15 @@ class Rate:
     connection_fee: Decimal = ZERO
 
 
-class Deck:
-    """One immutable version of a rate deck."""
+class Deck(PrefixMap[Rate]):
+    """One immutable version of a rate deck; `find(digits)` gives the rate of the longest prefix."""
 
     def __init__(self, name: str, version: int, currency: str, rates: Iterable[Rate]) -> None:
+        super().__init__({rate.prefix: rate for rate in rates})
         self.name = name
         self.version = version
         self.currency = currency
-        self._rates = {rate.prefix: rate for rate in rates}
-        self._lengths, self._lengths_elsewhere = _index_lengths(self._rates)
         self._prices: dict[tuple[int, str, NumberClass, Product], tuple[Plan, Price]] = {}
-
-    def __len__(self) -> int:
-        return len(self._rates)
-
-    def find(self, digits: str) -> Rate | None:
-        """The rate with the longest prefix of `digits`, or None."""
-        rates = self._rates
-        for length in self._lengths.get(digits[:_HEAD_DIGITS], self._lengths_elsewhere):
-            rate = rates.get(digits[:length])
-            if rate is not None:
-                return rate
-        return None
-
-    def find_exact(self, prefix: str) -> Rate | None:
-        """The rate of just this prefix, or None."""
-        return self._rates.get(prefix)
 
     def price(self, plan: Plan, rate: Rate, number_class: NumberClass, product: Product) -> Price:
         """What `rate`, one of this deck's own, comes to under `plan`; remembered, for calls repeat prefixes.
@@ -232,20 +213,3 @@ def _forwarding_rate(plan: Plan, number_class: NumberClass, product: Product) ->
     if product is not Product.FORWARDING or not plan.forwarding_surcharge or number_class in NEVER_CHARGED:
         return _ZERO_RATE
     return plan.forwarding_rate_per_minute
-
-
-def _index_lengths(rates: Mapping[str, Rate]) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
-    """For each head, the prefix lengths worth trying, longest first; then those for any other head."""
-    by_head: dict[str, set[int]] = {}
-    short: set[int] = set()
-    for prefix in rates:
-        if len(prefix) < _HEAD_DIGITS:
-            short.add(len(prefix))
-        else:
-            by_head.setdefault(prefix[:_HEAD_DIGITS], set()).add(len(prefix))
-    for head, lengths in by_head.items():
-        lengths.update(length for length in short if head[:length] in rates)
-    return (
-        {head: tuple(sorted(lengths, reverse=True)) for head, lengths in by_head.items()},
-        tuple(sorted(short, reverse=True)),
-    )

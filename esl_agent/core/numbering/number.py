@@ -1,4 +1,4 @@
-"""What a dialled number turned out to be."""
+"""What a dialled number turned out to be, or why it can't be called."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ class NumberClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as it was dialled and as it is rated."""
+    """A number as it was dialled and as it is rated.
+
+    To read a normalised number again, parse "+" and its digits: without the
+    sign ten digits of Norway are ten digits of home.
+    """
 
     dialled: str
     digits: str  # E.164 without "+", or the short code ("911")
@@ -35,9 +39,22 @@ class Number:
     number_class: NumberClass
 
 
-class NumberError(EslAgentError):
-    """Text that can't be called; `reason` is a stable word for logs and refusals."""
+class Reason(StrEnum):
+    """Why a number can't be called; the words stand in logs and on refused CDRs."""
 
-    def __init__(self, reason: str, text: str) -> None:
+    EMPTY = "empty"
+    NOT_A_NUMBER = "not_a_number"
+    FEATURE_CODE = "feature_code"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    NO_AREA = "no_area"
+    NO_SUCH_AREA = "no_such_area"
+    NO_SUCH_COUNTRY = "no_such_country"
+
+
+class NumberError(EslAgentError):
+    """Text that can't be called."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
         super().__init__(text)
         self.reason = reason
