@@ -1,0 +1,66 @@
+"""Where the files that go with the package are: migrations and dialplan.
+
+In a checkout they stand at the top of the tree, where operators look for
+them; an installed wheel carries them inside the package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from esl_agent.errors import EslAgentError
+
+
+class FilesError(EslAgentError):
+    """A file that belongs to the package is missing, or can't be written out."""
+
+
+def sql_dir() -> Path:
+    """The folder of the numbered migrations."""
+    return _shipped("sql", "*.sql")
+
+
+def dialplan_dir() -> Path:
+    """The folder of what an operator includes in FreeSWITCH."""
+    return _shipped("dialplan", "**/*.xml")
+
+
+def write_out(source: Path, target: Path, *, overwrite: bool = False) -> list[Path]:
+    """Copy the files under `source` to `target`, made if need be, and return what was written.
+
+    A file that is there already with the same content is left alone; one with
+    other content is somebody's work: raises FilesError before anything is
+    written, unless `overwrite`.
+    """
+    wanted = {path.relative_to(source): path.read_bytes() for path in _files(source)}
+    try:
+        changed = {
+            name: body
+            for name, body in wanted.items()
+            if not (target / name).exists() or (target / name).read_bytes() != body
+        }
+        taken = sorted(str(target / name) for name in changed if (target / name).exists())
+        if taken and not overwrite:
+            raise FilesError(
+                f"already there with other content: {', '.join(taken)}; --overwrite replaces them"
+            )
+        for name, body in changed.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes(body)
+    except OSError as error:
+        raise FilesError(f"can't write to {target}: {error.strerror}") from None
+    return [target / name for name in changed]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "__"))
+    )
+
+
+def _shipped(name: str, pattern: str) -> Path:
+    package = Path(__file__).resolve().parent
+    for folder in (package / name, package.parent / name):
+        if any(folder.glob(pattern)):
+            return folder
+    raise FilesError(f"the files of {name}/ are missing beside {package}: install the package again")

@@ -1,0 +1,251 @@
+"""Accounts: who pays, in which state, on which plan, with how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, LiteralString
+
+from psycopg.rows import class_row, kwargs_row
+
+from esl_agent.core.money import ZERO
+from esl_agent.errors import EslAgentError
+from esl_agent.store.ledger import Entry, House, post
+from esl_agent.store.pool import Connection
+
+ACCOUNT_ID_MAX: Final = 999_999_999_999_999_999
+TOP_UP: Final = "top_up"
+ACCOUNTS_LISTED_MAX: Final = 1_000
+
+_SELECT: Final = (
+    "SELECT account_id, name, plan, currency, state, state_reason, state_since, state_by, terms_version,"
+    " terms_accepted_at, credit_limit, balance, reserved, created_at FROM accounts "
+)
+
+
+class State(StrEnum):
+    """Terms 2 and 16.  Only an active account's calls are admitted."""
+
+    PENDING = "pending"  # the terms of service are not yet accepted
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"  # for good
+
+
+class AccountError(EslAgentError):
+    """There is no such account, or it is in no state for what was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as it is stored; amounts in its currency."""
+
+    account_id: int
+    name: str
+    plan: str
+    currency: str
+    state: State
+    state_reason: str
+    state_since: datetime
+    state_by: str
+    terms_version: str | None
+    terms_accepted_at: datetime | None
+    credit_limit: Decimal
+    balance: Decimal
+    reserved: Decimal  # held by legs that are not settled yet
+    created_at: datetime
+
+    @property
+    def available(self) -> Decimal:
+        """What another call may hold."""
+        return self.balance + self.credit_limit - self.reserved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    """What an account begins with; it is active at once if the terms are accepted with it."""
+
+    account_id: int
+    name: str
+    plan: str
+    by: str
+    currency: str = "CAD"
+    credit_limit: Decimal = ZERO
+    terms_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Money held for a leg that is not settled yet."""
+
+    leg_uuid: str
+    held: Decimal
+    held_at: datetime
+
+
+def add_account(conn: Connection, new: NewAccount) -> Account:
+    """Make an account; raises AccountError where the number is taken or the plan unknown."""
+    if not 1 <= new.account_id <= ACCOUNT_ID_MAX:
+        raise AccountError(f"account number {new.account_id} is not between 1 and {ACCOUNT_ID_MAX}")
+    with conn.transaction():
+        _check_plan(conn, new.plan)
+        added = conn.execute(
+            "INSERT INTO accounts (account_id, name, plan, currency, credit_limit, state, state_by)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [new.account_id, new.name, new.plan, new.currency, new.credit_limit, State.PENDING, new.by],
+        )
+        if not added.rowcount:
+            raise AccountError(f"there is an account {new.account_id} already")
+        if new.terms_version is not None:
+            return accept_terms(conn, new.account_id, new.terms_version, new.by)
+        return get_account(conn, new.account_id)
+
+
+def find_account(conn: Connection, account_id: int) -> Account | None:
+    """The account, or None."""
+    accounts = _select(conn, "WHERE account_id = %s", account_id)
+    return accounts[0] if accounts else None
+
+
+def get_account(conn: Connection, account_id: int) -> Account:
+    """The account; raises AccountError where there is none."""
+    account = find_account(conn, account_id)
+    if account is None:
+        raise _unknown(account_id)
+    return account
+
+
+def list_accounts(conn: Connection, *, after: int = 0, limit: int = ACCOUNTS_LISTED_MAX) -> list[Account]:
+    """Accounts in the order of their numbers, beyond number `after`."""
+    return _select(conn, "WHERE account_id > %s ORDER BY account_id LIMIT %s", after, limit)
+
+
+def open_reservations(conn: Connection, account_id: int, limit: int) -> list[Reservation]:
+    """What is held for legs that are not settled yet, the oldest first."""
+    with conn.cursor(row_factory=class_row(Reservation)) as cursor:
+        return cursor.execute(
+            "SELECT leg_uuid, held, held_at FROM reservations WHERE account_id = %s AND state = 'held'"
+            " ORDER BY held_at, leg_uuid LIMIT %s",
+            [account_id, limit],
+        ).fetchall()
+
+
+def accept_terms(conn: Connection, account_id: int, version: str, by: str) -> Account:
+    """Note that the customer accepted this version of the terms; a pending account becomes active."""
+    with conn.transaction():
+        account = _lock_open(conn, account_id)
+        conn.execute(
+            "UPDATE accounts SET terms_version = %s, terms_accepted_at = now() WHERE account_id = %s",
+            [version, account_id],
+        )
+        if account.state is State.PENDING:
+            return _enter(conn, account_id, State.ACTIVE, f"terms {version} accepted", by)
+        return get_account(conn, account_id)
+
+
+def suspend(conn: Connection, account_id: int, reason: str, by: str) -> Account:
+    """Refuse the account's calls from now on; an account that is suspended already stays as it is."""
+    with conn.transaction():
+        account = _lock_open(conn, account_id)
+        if account.state is State.SUSPENDED:
+            return account
+        return _enter(conn, account_id, State.SUSPENDED, reason, by)
+
+
+def resume(conn: Connection, account_id: int, reason: str, by: str) -> Account:
+    """Lift a suspension: back to active, or to pending where no terms were accepted."""
+    with conn.transaction():
+        account = _lock_open(conn, account_id)
+        if account.state is not State.SUSPENDED:
+            hint = ": accept its terms" if account.state is State.PENDING else ""
+            raise AccountError(f"account {account_id} is {account.state}, not suspended{hint}")
+        state = State.PENDING if account.terms_version is None else State.ACTIVE
+        return _enter(conn, account_id, state, reason, by)
+
+
+def close(conn: Connection, account_id: int, reason: str, by: str) -> Account:
+    """Close the account for good; legs that are up still settle, and its balance stays on the books."""
+    with conn.transaction():
+        account = _lock(conn, account_id)
+        if account.state is State.CLOSED:
+            return account
+        return _enter(conn, account_id, State.CLOSED, reason, by)
+
+
+def change_plan(conn: Connection, account_id: int, plan: str) -> Account:
+    """Put the account on another plan; calls that are up keep their price."""
+    with conn.transaction():
+        _lock_open(conn, account_id)
+        _check_plan(conn, plan)
+        conn.execute("UPDATE accounts SET plan = %s WHERE account_id = %s", [plan, account_id])
+        return get_account(conn, account_id)
+
+
+def change_credit_limit(conn: Connection, account_id: int, credit_limit: Decimal) -> Account:
+    """How far below zero calls may bring the balance (terms 1); 0 is prepaid."""
+    if credit_limit < 0:
+        raise AccountError(f"a credit limit is zero or more, not {credit_limit}")
+    with conn.transaction():
+        _lock_open(conn, account_id)
+        conn.execute(
+            "UPDATE accounts SET credit_limit = %s WHERE account_id = %s", [credit_limit, account_id]
+        )
+        return get_account(conn, account_id)
+
+
+def top_up(conn: Connection, account_id: int, amount: Decimal, reference: str) -> tuple[Account, bool]:
+    """Credit a payment, once for each reference; the account, and whether it was credited now.
+
+    Raises AccountError for amounts not above zero, LedgerError where the reference stands for another amount.
+    """
+    if amount <= 0:
+        raise AccountError(f"a top-up is more than zero, not {amount}")
+    with conn.transaction():
+        _lock_open(conn, account_id)
+        key = f"{TOP_UP}:{reference}"
+        posted = post(conn, Entry(account_id, key, House.CASH, House.CUSTOMER, amount, TOP_UP, reference))
+        return get_account(conn, account_id), posted
+
+
+def _lock(conn: Connection, account_id: int) -> Account:
+    """The account, its row locked until the transaction ends."""
+    accounts = _select(conn, "WHERE account_id = %s FOR NO KEY UPDATE", account_id)
+    if not accounts:
+        raise _unknown(account_id)
+    return accounts[0]
+
+
+def _lock_open(conn: Connection, account_id: int) -> Account:
+    account = _lock(conn, account_id)
+    if account.state is State.CLOSED:
+        raise AccountError(f"account {account_id} was closed on {account.state_since:%Y-%m-%d}, for good")
+    return account
+
+
+def _enter(conn: Connection, account_id: int, state: State, reason: str, by: str) -> Account:
+    conn.execute(
+        "UPDATE accounts SET state = %s, state_reason = %s, state_by = %s, state_since = now()"
+        " WHERE account_id = %s",
+        [state, reason, by, account_id],
+    )
+    return get_account(conn, account_id)
+
+
+def _check_plan(conn: Connection, plan: str) -> None:
+    if not conn.execute("SELECT 1 FROM plans WHERE plan = %s", [plan]).fetchone():
+        raise AccountError(f"there is no plan {plan!r}: `esl-agent plan list` shows which there are")
+
+
+def _select(conn: Connection, where: LiteralString, *values: object) -> list[Account]:
+    with conn.cursor(row_factory=kwargs_row(_account)) as cursor:
+        return cursor.execute(_SELECT + where, values).fetchall()
+
+
+def _account(**columns: Any) -> Account:
+    return Account(**columns | {"state": State(columns["state"])})
+
+
+def _unknown(account_id: int) -> AccountError:
+    return AccountError(f"there is no account {account_id}: `esl-agent account list` shows which there are")
