@@ -113,6 +113,11 @@ def test_a_frame_that_is_cut_off_is_awaited_and_known_to_be_half_read() -> None:
     assert reader.is_between_frames
 
 
+def test_a_header_may_be_repeated_as_the_switch_does() -> None:
+    (frame,) = read(b"Content-Type: command/reply\nHangup-Cause: USER_BUSY\nHangup-Cause: USER_BUSY\n\n")
+    assert frame.headers["Hangup-Cause"] == "USER_BUSY"
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [

@@ -1,0 +1,166 @@
+"""Events of the switch: decoded from JSON just as far as we read them, then told in our words.
+
+The Event Socket writes an event as one flat JSON object (switch_event.c,
+`switch_event_serialize_json_obj`), 5 to 13 KB of which we read some thirty
+values.  Values are text; a value that began with `ARRAY::` is an array, and a
+phone can bring that about with its display name.  FreeSWITCH escapes control
+characters but copies any other byte, so a caller's Latin-1 name makes JSON
+that is not UTF-8.
+
+Who pays is read from the channel variables that our dialplan sets, by their
+exact names.  A phone can put text into values; it can't make a header of those
+names, since every name that it brings is prefixed (`variable_sip_h_…`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Annotated, Final, cast
+from urllib.parse import unquote
+
+import msgspec
+from msgspec import field
+
+from esl_agent.errors import EslAgentError
+
+Value = str | list[str]
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+#: What the agent subscribes to; other names are skipped undecoded.
+EVENT_NAMES: Final = (
+    "CHANNEL_CREATE",
+    "CHANNEL_ANSWER",
+    "CHANNEL_BRIDGE",
+    "CHANNEL_HANGUP_COMPLETE",
+    "HEARTBEAT",
+)
+
+_NAME_FIRST: Final = re.compile(rb'\{"Event-Name":"([A-Z_]{1,64})"')
+_UNDEFINED: Final = "_undef_"  # how a plain header says that it is empty
+_VARIABLE_CACHE_MAX: Final = 16
+
+
+class EventError(EslAgentError):
+    """An event that can't be read: not JSON, not an object, or without what its kind must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariableNames:
+    """Names of the channel variables by which our dialplan says who pays for a leg and how."""
+
+    account: str = "esl_account"
+    product: str = "esl_product"
+    number: str = "esl_number"
+    carrier: str = "esl_carrier"
+    forwarded_from: str = "esl_forwarded_from"
+    recording: str = "esl_recording"
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Each field of SwitchEvent that a variable fills, with the variable's name."""
+        return ((each.name, getattr(self, each.name)) for each in fields(self))
+
+
+DEFAULT_NAMES: Final = VariableNames()
+
+
+class SwitchEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What we read of an event, of a `uuid_dump … json` or of a channel's headers; "" or 0 where absent.
+
+    Times are microseconds since 1970 on the switch's clock, 0 for "has not happened".
+    `sequence` counts every event that the core makes, subscribed to or not.
+    """
+
+    name: str = field(name="Event-Name")
+    core_uuid: str = field(default="", name="Core-UUID")
+    timestamp_us: Whole = field(default=0, name="Event-Date-Timestamp")
+    sequence: Whole = field(default=0, name="Event-Sequence")
+
+    unique_id: str = field(default="", name="Unique-ID")
+    direction: str = field(default="", name="Call-Direction")
+    channel_name: Value = field(default="", name="Channel-Name")
+    caller_number: Value = field(default="", name="Caller-Caller-ID-Number")
+    destination: Value = field(default="", name="Caller-Destination-Number")
+    created_us: Whole = field(default=0, name="Caller-Channel-Created-Time")
+    answered_us: Whole = field(default=0, name="Caller-Channel-Answered-Time")
+    hangup_us: Whole = field(default=0, name="Caller-Channel-Hangup-Time")
+    other_leg_uuid: str = field(default="", name="Other-Leg-Unique-ID")
+
+    # What our dialplan sets, under the names of VariableNames.
+    account: Value = ""
+    product: Value = ""
+    number: Value = ""
+    carrier: Value = ""
+    forwarded_from: Value = ""
+    recording: Value = ""
+
+    hangup_cause: str = field(default="", name="Hangup-Cause")
+    hangup_disposition: Value = field(default="", name="variable_sip_hangup_disposition")
+    protocol_cause: Value = field(default="", name="variable_proto_specific_hangup_cause")
+    invite_failure: Value = field(default="", name="variable_sip_invite_failure_status")
+    media_packets: Value = field(default="", name="variable_rtp_audio_in_media_packet_count")
+    mos: Value = field(default="", name="variable_rtp_audio_in_mos")
+    loss_rate: Value = field(default="", name="variable_rtp_audio_in_jitter_loss_rate")
+    jitter_variance: Value = field(default="", name="variable_rtp_audio_in_jitter_max_variance")
+
+    job_uuid: str = field(default="", name="Job-UUID")
+    body: str = field(default="", name="_body")
+    session_count: str = field(default="", name="Session-Count")
+
+
+def peek_name(body: bytes) -> str | None:
+    """The event's name without decoding it; None if it is not the first key, where the switch puts it."""
+    match = _NAME_FIRST.match(body)
+    return match[1].decode() if match else None
+
+
+def decode_event(body: bytes, names: VariableNames = DEFAULT_NAMES) -> SwitchEvent:
+    """The event in the body of a `text/event-json` frame (or the answer to `uuid_dump … json`).
+
+    Raises EventError for anything else.
+    """
+    decoder = _decoder(names)
+    try:
+        try:
+            return decoder.decode(body)
+        except UnicodeDecodeError:
+            return decoder.decode(body.decode("utf-8", "replace"))
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise EventError(f"an event can't be read: {error}") from None
+
+
+def event_of_headers(headers: Mapping[str, str], names: VariableNames = DEFAULT_NAMES) -> SwitchEvent:
+    """As `decode_event`, from headers as sent, such as the answer to `connect`.
+
+    Each value is URL-decoded on its own, after the headers were told apart: a
+    newline that a caller put into a value stays in it.  Raises EventError.
+    """
+    kind = _event_type(names)
+    wanted = {name: headers[name] for name in kind.__struct_encode_fields__ if name in headers}
+    values = {name: "" if value == _UNDEFINED else unquote(value) for name, value in wanted.items()}
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise EventError(f"a channel's headers can't be read: {error}") from None
+
+
+def text_of(value: Value) -> str:
+    """A value as the channel variable it was: an array in the switch's own notation."""
+    return value if isinstance(value, str) else "ARRAY::" + "|:".join(value)
+
+
+@lru_cache(_VARIABLE_CACHE_MAX)
+def _event_type(names: VariableNames) -> type[SwitchEvent]:
+    """SwitchEvent with the names of our variables in place; it is never decoded into without."""
+    renamed = [(each, Value, field(default="", name=f"variable_{name}")) for each, name in names.items()]
+    kind = msgspec.defstruct(
+        "SwitchEvent", renamed, bases=(SwitchEvent,), frozen=True, gc=False, kw_only=True
+    )
+    return cast("type[SwitchEvent]", kind)
+
+
+@lru_cache(_VARIABLE_CACHE_MAX)
+def _decoder(names: VariableNames) -> msgspec.json.Decoder[SwitchEvent]:
+    return msgspec.json.Decoder(_event_type(names), strict=False)
