@@ -129,7 +129,7 @@ class Call:
     answered_us: int | None = None
     is_asking: bool = False  # a hold is asked for and not answered yet
     is_last: bool = False  # the last asking was refused: what is held is all there is
-    switch_cut: bool = False  # the switch has a kill scheduled
+    switch_cut: bool = False  # the switch has a kill of ours scheduled
     kills: int = 0
     kill_cause: str = "ALLOTTED_TIMEOUT"
     refused: str | None = None
@@ -313,8 +313,8 @@ def _switch_cut(call: Call, now_us: int) -> ArmSwitchCut:
     left_us = max(_left_us(call, now_us), 0)
     before_s = (left_us - SWITCH_LATE_US) // US_PER_S
     if call.is_last or before_s < 2:
-        return ArmSwitchCut(-(-(left_us + SWITCH_EARLY_US) // US_PER_S))
-    return ArmSwitchCut(before_s)
+        return ArmSwitchCut(-(-(left_us + SWITCH_EARLY_US) // US_PER_S), call.switch_cut)
+    return ArmSwitchCut(before_s, call.switch_cut)
 
 
 def _refuse(call: Call, reason: str, policy: CallPolicy, now_us: int) -> Step:

@@ -81,9 +81,10 @@ class DropTimers:
 
 @dataclass(frozen=True, slots=True)
 class ArmSwitchCut:
-    """Have the switch kill the leg by itself after `after_s`, in place of what it was told before."""
+    """Have the switch kill the leg by itself after `after_s`; `replaces` what it was told before."""
 
     after_s: int
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from esl_agent.core.money import ZERO
 
@@ -47,6 +47,10 @@ class Price:
     forwarding_rate_per_minute: Decimal  # 0 unless the leg is a forwarded one and the plan surcharges it
     grace_ms: int
     is_free: bool
+
+
+#: Of a leg that has no price: what it was to is not understood, or nobody is known to pay for it.
+UNPRICED: Final = Price("", 0, "", "", Decimal("0.000000"), 0, 1, ZERO, Decimal("0.000000"), 0, is_free=True)
 
 
 class ChargeLine(NamedTuple):

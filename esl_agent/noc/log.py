@@ -28,7 +28,7 @@ NUMBER_FIELDS: Final = frozenset({"to", "caller", "number", "forwarded_from"})
 NUMBER_SHOWN_DIGITS: Final = 4
 VALUE_MAX: Final = 200
 
-_PLAIN_VALUE: Final = re.compile(r"[^\s\"'=\\\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}")
+_PLAIN_VALUE: Final = re.compile(r"[^\s\"'=\\]{1,200}")
 
 
 class Log(Protocol):
@@ -107,7 +107,7 @@ def _pairs(fields: Mapping[str, Any]) -> str:
 
 def _value(value: object) -> str:
     text = str(value)
-    if _PLAIN_VALUE.fullmatch(text):
+    if text.isprintable() and _PLAIN_VALUE.fullmatch(text):
         return text
     if len(text) > VALUE_MAX:
         text = text[:VALUE_MAX] + "…"

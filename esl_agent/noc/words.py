@@ -60,6 +60,16 @@ WORDS: Final[dict[str, Word]] = {
         "Bring Postgres back. Nothing is lost while the daemon lives; do not restart it.",
     ),
     "DB_UP": Word("info", "Postgres answers again."),
+    "DB_REFUSED": Word(
+        "error",
+        "Postgres answered a statement with an error; the calls concerned get no money.",
+        "A migration that is missing, or a privilege: `esl-agent doctor` says which.",
+    ),
+    "CDR_UNWRITABLE": Word(
+        "error",
+        "Postgres refuses a CDR; the whole of it is in this line.",
+        "Keep the line. Mend what `error` says, then enter the call by hand.",
+    ),
     "QUEUE_FULL": Word(
         "error",
         "A queue has reached its limit; `queue` and `limit` say which.",

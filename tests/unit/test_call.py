@@ -143,7 +143,7 @@ class TestTalking:
         call, effects = step(call, Held(Decimal("1.2000"), Decimal("50")), POLICY, START + 56 * S)
         assert call.paid_s == 120
         assert timers(effects)[Timer.CUT] == pytest.approx(119.94)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(63)]  # 64 s are left
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(63, replaces=True)]  # 64 s are left
 
     def test_at_the_end_of_the_money_the_agent_cuts_and_the_switch_stands_behind(
         self,
@@ -151,7 +151,7 @@ class TestTalking:
         call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
         call, effects = step(call, HoldRefused("no_funds"), POLICY, START + 8 * S)
         assert words(effects) == ["CALL_LOW_BALANCE"]
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(5)]  # fires after 4 s and more
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(5, replaces=True)]  # fires after 4 s and more
         assert timers(effects) == {Timer.ASK: pytest.approx(11.54)}
         call, effects = step(call, CutDue(), POLICY, START + 11_940_000)
         assert of(effects, KillLeg) == [KillLeg("ALLOTTED_TIMEOUT")]
@@ -173,7 +173,7 @@ class TestTalking:
     def test_a_silent_store_leaves_the_call_what_it_has(self) -> None:
         call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
         call, effects = step(call, AskDue(), POLICY, START + 9 * S)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(4)]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(4, replaces=True)]
         assert words(effects) == ["CALL_LOW_BALANCE"]
         call, effects = step(call, Held(Decimal("0.6000"), Decimal(1)), POLICY, START + 10 * S)
         assert call.paid_s == 60  # the answer came after all
