@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -105,8 +106,22 @@ def add_account(conn: Connection, new: NewAccount) -> Account:
 
 def find_account(conn: Connection, account_id: int) -> Account | None:
     """The account, or None."""
-    accounts = _select(conn, "WHERE account_id = %s", account_id)
-    return accounts[0] if accounts else None
+    return find_accounts(conn, [account_id]).get(account_id)
+
+
+def find_accounts(conn: Connection, account_ids: Sequence[int]) -> dict[int, Account]:
+    """The accounts that there are of those asked for, by number."""
+    found = _select(conn, "WHERE account_id = ANY(%s)", list(account_ids))
+    return {account.account_id: account for account in found}
+
+
+def find_accounts(conn: Connection, account_ids: Sequence[int]) -> dict[int, Account]:
+    """Those of the accounts that there are, by their number."""
+    with conn.cursor(row_factory=class_row(_account)) as cursor:
+        rows = cursor.execute(
+            f"SELECT {_COLUMNS} FROM accounts WHERE account_id = ANY(%s)", [list(account_ids)]
+        )
+        return {account.account_id: account for account in rows}
 
 
 def get_account(conn: Connection, account_id: int) -> Account:
