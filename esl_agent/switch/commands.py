@@ -1,0 +1,247 @@
+"""Commands to the switch, built from checked parts only.
+
+The switch reads a command up to the first empty line and an argument up to the
+next space (mod_event_socket.c, `read_packet`; mod_commands.c), so a CR, LF or
+space inside a part would make another command of it.  Each part is therefore
+checked against what its kind may hold, and a command is checked once more as a
+whole.
+
+Two kinds: an `Api` is what fs_cli takes too, and is sent by `api` or `bgapi`;
+a `Command` is what goes over the wire.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from esl_agent.errors import EslAgentError
+from esl_agent.switch.legs import CUT_CAUSE
+
+#: Far above any of ours, far below the 10 MB at which the switch cuts a message (`read_packet`: max_len).
+COMMAND_BYTES_MAX: Final = 256 * 1024
+CUT_AFTER_S_MAX: Final = 86_400
+CUT_GROUP_PREFIX: Final = "cut_"
+
+_UUID: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,127}", re.ASCII)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.:;@/+=,*#~-]{1,512}", re.ASCII)
+_LINE_BREAKS: Final = re.compile(r"[\r\n\0]")
+
+
+class CommandError(EslAgentError):
+    """A part of a command that could make another command of it; the message names the part."""
+
+
+class HangupCause(StrEnum):
+    """The causes that we give when we end or refuse a call (switch_types.h, `switch_call_cause_t`)."""
+
+    ALLOTTED_TIMEOUT = CUT_CAUSE
+    CALL_REJECTED = "CALL_REJECTED"
+    INVALID_NUMBER_FORMAT = "INVALID_NUMBER_FORMAT"
+    MANAGER_REQUEST = "MANAGER_REQUEST"
+    NORMAL_CLEARING = "NORMAL_CLEARING"
+    NORMAL_TEMPORARY_FAILURE = "NORMAL_TEMPORARY_FAILURE"
+    NO_ROUTE_DESTINATION = "NO_ROUTE_DESTINATION"
+    OUTGOING_CALL_BARRED = "OUTGOING_CALL_BARRED"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    SWITCH_CONGESTION = "SWITCH_CONGESTION"
+    UNALLOCATED_NUMBER = "UNALLOCATED_NUMBER"
+    USER_BUSY = "USER_BUSY"
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """An API command with its arguments, such as `uuid_exists <uuid>`."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        _check_line("an API command", self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A message to the switch: a line, then headers.  `str` of it is fit for a log."""
+
+    line: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    shown: str = ""
+
+    def __post_init__(self) -> None:
+        _check_line("a command", self.line)
+        for name, value in self.headers:
+            if not _NAME.fullmatch(name):
+                raise CommandError(f"{name!r} can't be the name of a header")
+            _check_line(f"the header {name}", value)
+        if len(self.wire) > COMMAND_BYTES_MAX:
+            raise CommandError(f"a command is over {COMMAND_BYTES_MAX} bytes")
+
+    @property
+    def wire(self) -> bytes:
+        """The bytes to send, with the empty line that ends them."""
+        lines = [self.line, *(f"{name}: {value}" for name, value in self.headers)]
+        return ("\n".join(lines) + "\n\n").encode()
+
+    def __str__(self) -> str:
+        return self.shown or self.line
+
+
+# API commands
+
+
+def uuid_kill(uuid: str, cause: HangupCause | str) -> Api:
+    """End a leg; the answer is `+OK` or `-ERR No such channel!`."""
+    return Api(f"uuid_kill {_uuid(uuid)} {_cause(cause)}")
+
+
+def uuid_exists(uuid: str) -> Api:
+    """Ask for a leg; the answer is `true` or `false`."""
+    return Api(f"uuid_exists {_uuid(uuid)}")
+
+
+def uuid_dump(uuid: str) -> Api:
+    """All that the switch knows of a leg: what `decode_event` reads, or `-ERR No such channel!`."""
+    return Api(f"uuid_dump {_uuid(uuid)} json")
+
+
+def uuid_setvar(uuid: str, name: str, value: str) -> Api:
+    """Set a variable on a leg, to a value without spaces."""
+    return Api(f"uuid_setvar {_uuid(uuid)} {_name('variable', name)} {_token('value', value)}")
+
+
+def sched_cut(uuid: str, after_s: int) -> Api:
+    """Have the switch end a leg `after_s` seconds from now, even if nobody tells it to then.
+
+    It fires between `after_s` - 1 and `after_s` + 0.5 s (switch_scheduler.c:
+    whole seconds, 500 ms poll).  A second one adds a task: `sched_del` first.
+    """
+    if isinstance(after_s, bool) or not isinstance(after_s, int) or not 1 <= after_s <= CUT_AFTER_S_MAX:
+        raise CommandError(f"a cut after {after_s!r} s: give whole seconds from 1 to {CUT_AFTER_S_MAX}")
+    leg = _uuid(uuid)
+    return Api(f"sched_api +{after_s} {CUT_GROUP_PREFIX}{leg} uuid_kill {leg} {CUT_CAUSE}")
+
+
+def sched_del(uuid: str) -> Api:
+    """Take back every `sched_cut` of a leg; the answer is `+OK Deleted: <how many>`."""
+    return Api(f"sched_del {CUT_GROUP_PREFIX}{_uuid(uuid)}")
+
+
+def show_channels_json() -> Api:
+    """Every leg that is up, for `decode_channels`; slow with many legs, so better in the background."""
+    return Api("show channels as json")
+
+
+def status() -> Api:
+    return Api("status")
+
+
+def version() -> Api:
+    return Api("version")
+
+
+def module_exists(name: str) -> Api:
+    """Ask whether a module is loaded; the answer is `true` or `false`."""
+    return Api(f"module_exists {_name('module', name)}")
+
+
+def global_getvar(name: str) -> Api:
+    """A variable of the whole switch, such as `core_uuid`; "-ERR no reply" where it is empty."""
+    return Api(f"global_getvar {_name('variable', name)}")
+
+
+# Messages of an inbound connection
+
+
+def auth(password: str) -> Command:
+    """The password never shows in `str` or `repr`."""
+    return Command(f"auth {password}", shown="auth ***")
+
+
+def api(command: Api) -> Command:
+    """Run it in the connection's own thread: everything behind it waits for its answer."""
+    return Command(f"api {command}")
+
+
+def background(command: Api, job_uuid: str) -> Command:
+    """Run it in a thread of its own; the answer comes as a BACKGROUND_JOB event of that Job-UUID."""
+    return Command(f"bgapi {command}", headers=(("Job-UUID", _uuid(job_uuid)),))
+
+
+def subscribe(names: Iterable[str]) -> Command:
+    """Ask for events of these names, as JSON; they add to those asked for before."""
+    wanted = " ".join(_name("event", name) for name in names)
+    if not wanted:
+        raise CommandError("no event is named to subscribe to")
+    return Command(f"event json {wanted}")
+
+
+def event_filter(header: str, value: str) -> Command:
+    """Let only events pass that have this header with this value; several add up.
+
+    Beware: an event without the header is swallowed, BACKGROUND_JOB by most.
+    """
+    return Command(f"filter {_name('header', header)} {_token('value', value)}")
+
+
+def log_critical() -> Command:
+    """Ask for the switch's log from CRIT up: only there it says that it dropped events."""
+    return Command("log crit")
+
+
+def leave() -> Command:
+    return Command("exit")
+
+
+# Messages of an outbound connection: the switch called us for one leg
+
+
+def connect() -> Command:
+    """Take the leg; the answer holds all of it in headers (`event_of_headers`)."""
+    return Command("connect")
+
+
+def execute(application: str, argument: str = "") -> Command:
+    """Run a dialplan application on the leg of an outbound connection."""
+    headers = [("call-command", "execute"), ("execute-app-name", _name("application", application))]
+    if argument:
+        headers.append(("execute-app-arg", argument))
+    return Command("sendmsg", headers=tuple(headers))
+
+
+def _check_line(what: str, text: str) -> None:
+    if not text or text != text.strip() or _LINE_BREAKS.search(text):
+        raise CommandError(f"{what} is to be one line of text without spaces around it")
+
+
+def _uuid(text: str) -> str:
+    if not _UUID.fullmatch(text):
+        raise CommandError(f"{text[:60]!r} is no UUID of a leg or job")
+    return text
+
+
+def _cause(cause: HangupCause | str) -> str:
+    try:
+        return HangupCause(cause).value
+    except ValueError:
+        raise CommandError(
+            f"{cause!r} is no cause that we give; there are: {', '.join(HangupCause)}"
+        ) from None
+
+
+def _name(what: str, text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise CommandError(f"{text[:60]!r} can't be the name of a {what}")
+    return text
+
+
+def _token(what: str, text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise CommandError(f"the {what} {text[:60]!r} has a character that a command can't hold")
+    return text
