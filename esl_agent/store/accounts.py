@@ -115,15 +115,6 @@ def find_accounts(conn: Connection, account_ids: Sequence[int]) -> dict[int, Acc
     return {account.account_id: account for account in found}
 
 
-def find_accounts(conn: Connection, account_ids: Sequence[int]) -> dict[int, Account]:
-    """Those of the accounts that there are, by their number."""
-    with conn.cursor(row_factory=class_row(_account)) as cursor:
-        rows = cursor.execute(
-            f"SELECT {_COLUMNS} FROM accounts WHERE account_id = ANY(%s)", [list(account_ids)]
-        )
-        return {account.account_id: account for account in rows}
-
-
 def get_account(conn: Connection, account_id: int) -> Account:
     """The account; raises AccountError where there is none."""
     account = find_account(conn, account_id)
