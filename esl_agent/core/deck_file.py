@@ -74,6 +74,12 @@ class ParsedDeck:
     errors: list[DeckError]
     error_count: int
 
+    def rates_on(self, day: date) -> list[Rate]:
+        """The rates in effect on `day`: those without a date, under the dated ones that have begun."""
+        begun = [row for row in self.rows if row.effective_date is None or row.effective_date <= day]
+        begun.sort(key=lambda row: row.effective_date or date.min)
+        return list({row.rate.prefix: row.rate for row in begun}.values())
+
 
 class _BadLine(Exception):
     """A line that can't be taken; its text becomes a DeckError."""
@@ -224,7 +230,7 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
         columns[field] = names.index(name)
     for field in _REQUIRED:
         if field not in columns:
-            raise _BadLine(f"the header names no {field} column: call one {_HEADER_NAMES[field]}")
+            raise _BadLine(f"the header names no {field} column; it may be called: {_HEADER_NAMES[field]}")
     return columns
 
 

@@ -152,12 +152,17 @@ def price_call(
         )
         return _price_of_rate(plan, changed, number.number_class, product, deck)
     if deck is None or rate is None:
-        where = f"deck {deck.name!r} version {deck.version}" if deck is not None else f"plan {plan.name!r}"
         raise NoRate(
-            f"{where} has no rate for {number.digits} ({number.number_class}"
+            f"{_where(plan, deck)} has no rate for {number.digits} ({number.number_class}"
             f"{', ' + number.country if number.country else ''}): add its prefix, or block the destination"
         )
     return deck.price(plan, rate, number.number_class, product)
+
+
+def _where(plan: Plan, deck: Deck | None) -> str:
+    if deck is None:
+        return f"plan {plan.name!r}"
+    return f"deck {deck.name!r} version {deck.version}" if deck.version else f"deck {deck.name!r}"
 
 
 def _find(deck: Deck, number: Number) -> Rate | None:
