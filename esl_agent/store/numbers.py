@@ -1,0 +1,118 @@
+"""Numbers that belong to accounts: DIDs, toll-free ones among them, and verified numbers of other carriers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, LiteralString
+
+from psycopg.rows import kwargs_row
+
+from esl_agent.errors import EslAgentError
+from esl_agent.store.accounts import get_account
+from esl_agent.store.pool import Connection
+
+DIGITS: Final = re.compile(r"[0-9]{3,15}", re.ASCII)
+
+_SELECT: Final = "SELECT number, account_id, kind, forward_to, forward_when FROM numbers "
+
+
+class NumberKind(StrEnum):
+    """What a number is to us."""
+
+    DID = "did"
+    TOLL_FREE = "toll_free"
+    VERIFIED = "verified"  # of another carrier; may be sent as caller ID, and never comes in here
+
+
+class ForwardWhen(StrEnum):
+    """When calls to a DID go on to `forward_to` instead (terms 4)."""
+
+    ALWAYS = "always"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    NEVER = "never"
+
+
+class OwnedNumberError(EslAgentError):
+    """The number can't be added, or isn't there."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedNumber:
+    """Whose a number is; numbers are digits from the country code on."""
+
+    number: str
+    account_id: int
+    kind: NumberKind = NumberKind.DID
+    forward_to: str | None = None
+    forward_when: ForwardWhen = ForwardWhen.NEVER
+
+    @property
+    def is_did(self) -> bool:
+        """Whether calls to it come in through us."""
+        return self.kind is not NumberKind.VERIFIED
+
+
+def add_number(conn: Connection, new: OwnedNumber) -> None:
+    """Give a number to an account, or change what is known of one it has already.
+
+    Raises OwnedNumberError where it belongs to another account, AccountError where there is no such account.
+    """
+    _check(new)
+    with conn.transaction():
+        get_account(conn, new.account_id)
+        written = conn.execute(
+            """
+            INSERT INTO numbers AS n (number, account_id, kind, forward_to, forward_when)
+            VALUES (%s, %s, %s, %s, %s)
+            ON CONFLICT (number) DO UPDATE
+            SET kind = excluded.kind, forward_to = excluded.forward_to, forward_when = excluded.forward_when
+            WHERE n.account_id = excluded.account_id
+            """,
+            [new.number, new.account_id, new.kind, new.forward_to, new.forward_when],
+        )
+        if not written.rowcount:
+            raise OwnedNumberError(f"{new.number} belongs to another account: remove it there first")
+
+
+def remove_number(conn: Connection, number: str) -> None:
+    """Take a number away from its account; raises OwnedNumberError where nobody has it."""
+    if not conn.execute("DELETE FROM numbers WHERE number = %s", [number]).rowcount:
+        raise OwnedNumberError(f"{number} belongs to no account")
+
+
+def load_all(conn: Connection) -> dict[str, OwnedNumber]:
+    """Every number, by its digits."""
+    return {owned.number: owned for owned in _select(conn, "")}
+
+
+def list_numbers(conn: Connection, account_id: int | None = None) -> list[OwnedNumber]:
+    """The numbers of one account, or of all, in order."""
+    return _select(
+        conn, "WHERE %s::bigint IS NULL OR account_id = %s ORDER BY number", account_id, account_id
+    )
+
+
+def _check(new: OwnedNumber) -> None:
+    for digits in (new.number, new.forward_to):
+        if digits is not None and not DIGITS.fullmatch(digits):
+            raise OwnedNumberError(f"{digits!r} is not 3 to 15 digits from the country code on")
+    if (new.forward_to is None) != (new.forward_when is ForwardWhen.NEVER):
+        raise OwnedNumberError(f"{new.number}: say both where to forward to and when, or neither")
+    if new.forward_to == new.number:
+        raise OwnedNumberError(f"{new.number} can't be forwarded to itself")
+    if not new.is_did and new.forward_to is not None:
+        raise OwnedNumberError(
+            f"{new.number} is another carrier's: its calls don't come in here to be forwarded"
+        )
+
+
+def _select(conn: Connection, where: LiteralString, *values: object) -> list[OwnedNumber]:
+    with conn.cursor(row_factory=kwargs_row(_owned)) as cursor:
+        return cursor.execute(_SELECT + where, values).fetchall()
+
+
+def _owned(kind: str, forward_when: str, **columns: Any) -> OwnedNumber:
+    return OwnedNumber(kind=NumberKind(kind), forward_when=ForwardWhen(forward_when), **columns)
