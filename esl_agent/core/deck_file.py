@@ -155,16 +155,14 @@ class _RowParser:
 
     def row(self, cells: list[str]) -> DeckRow | None:
         """The row, or None for a blank line; raises _BadLine."""
-        if len(cells) != self._width:
-            if not any(cells):
+        if len(cells) != self._width or not _is_prefix(cells[self._prefix]):
+            if not any(map(str.strip, cells)):
                 return None
-            cells = self._trimmed(cells)
+            if len(cells) != self._width:
+                # Also how a decimal comma shows where commas divide the cells.
+                raise _BadLine(f"{len(cells)} cells, where the header has {self._width}")
+            cells[self._prefix] = _prefix(cells[self._prefix])
         cells.append("")
-        prefix = cells[self._prefix]
-        if not _is_prefix(prefix):
-            if not any(cells):
-                return None
-            prefix = _prefix(prefix)
         minimum_s = self._minimums[cells[self._minimum]]
         first_s, step_s = self._steps[cells[self._step]]
         if first_s is not None:
@@ -172,7 +170,7 @@ class _RowParser:
                 raise _BadLine(f"minimum is {minimum_s} in one column and {first_s} in another")
             minimum_s = first_s
         rate = Rate(
-            prefix,
+            cells[self._prefix],
             self._destinations[cells[self._destination]],
             self._rates[cells[self._rate]],
             minimum_s,
@@ -180,12 +178,6 @@ class _RowParser:
             self._connection_fees[cells[self._connection_fee]],
         )
         return DeckRow(rate, self._dates[cells[self._effective_date]])
-
-    def _trimmed(self, cells: list[str]) -> list[str]:
-        """`cells` without blank ones beyond the header, as spreadsheets leave them."""
-        if len(cells) < self._width or any(cells[self._width :]):
-            raise _BadLine(f"{len(cells)} cells, where the header has {self._width}")
-        return cells[: self._width]
 
 
 _Value = TypeVar("_Value")
