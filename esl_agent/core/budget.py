@@ -35,8 +35,9 @@ def next_billed_s(price: Price, billed_s: int) -> int:
 
 
 def billed_at_least(price: Price, seconds: int) -> int:
-    """The lowest rung that covers `seconds`."""
-    return max(first_billed_s(price), -(-seconds // price.step_s) * price.step_s)
+    """The lowest rung of `seconds` or more."""
+    first_s = first_billed_s(price)
+    return first_s if seconds <= first_s else -(-seconds // price.step_s) * price.step_s
 
 
 def talk_s(price: Price, billed_s: int) -> int:
