@@ -27,6 +27,11 @@ WORDS: Final[dict[str, Word]] = {
         "The daemon has ended; `unsettled` says how many CDRs it could not write.",
         "If `unsettled` is not 0: why was the database away?",
     ),
+    "AGENT_CRASHED": Word(
+        "error",
+        "A part of the daemon failed; the daemon stops so that it can be started afresh.",
+        "Start it again (systemd does) and report the line with what stands around it.",
+    ),
     "CONFIG_RELOADED": Word("info", "Decks, plans and numbers were read again."),
     "CONFIG_REJECTED": Word(
         "error",
@@ -106,5 +111,6 @@ WORDS: Final[dict[str, Word]] = {
         "A leg came with values that our dialplan never sets; see `problem`.",
         "Look at the dialplan: the leg can't be billed as it is.",
     ),
+    "LIBRARY_WARNING": Word("warning", "A library in use has something to say.", "Read `text`."),
     "PARTITION_MADE": Word("info", "CDR partitions for the months ahead were made."),
 }

@@ -1,0 +1,275 @@
+"""The daemon as a whole: what runs, what feeds what, and how it stops.
+
+switch link ──▶ events ──▶ desk ──▶ switchboard ──▶ switch
+                            │  ▲
+          timers ◀──────────┤  ├── holder ◀──▶ Postgres
+                            └──┴─▶ settler ──▶ Postgres
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import gevent
+import msgspec
+from gevent.event import Event
+
+from esl_agent import __version__
+from esl_agent.agent.batches import BatchQueue, QueueFullError
+from esl_agent.agent.book import Book
+from esl_agent.agent.clock import SwitchClock, monotonic_us
+from esl_agent.agent.database import OUTAGE, Database
+from esl_agent.agent.desk import Desk
+from esl_agent.agent.holder import Holder
+from esl_agent.agent.settler import Settler
+from esl_agent.agent.switchboard import Switchboard
+from esl_agent.agent.timers import Timers
+from esl_agent.config import Config
+from esl_agent.core.call import CallPolicy
+from esl_agent.core.numbering import Numbering, parse_overrides
+from esl_agent.errors import EslAgentError
+from esl_agent.noc.log import Log
+from esl_agent.store.cdrs import ensure_partitions
+from esl_agent.store.pool import open_pool
+from esl_agent.switch.events import EventError, SwitchEvent, VariableNames
+from esl_agent.switch.legs import account_fault, leg_end_of, leg_of
+from esl_agent.switch.link import LinkChange, LinkConfig, LinkState, SwitchLink
+
+#: What is heard of the switch; each is one step of a call, or proof of life.
+EVENTS: Final = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE", "HEARTBEAT")
+#: How often partitions are made ahead.
+PARTITIONS_EVERY_S: Final = 3_600
+#: How often the start tries a database that is away.
+START_RETRY_S: Final = 1.0
+#: How often a full event queue, and a drain, are looked at again.
+PAUSE_S: Final = 0.05
+
+
+class DaemonCrashed(EslAgentError):
+    """A part of the daemon that must not end has ended."""
+
+
+class Daemon:
+    """`run` it; it returns when a signal has stopped it and what was owed is written."""
+
+    def __init__(self, config: Config, log: Log) -> None:
+        limits = config.limits
+        self._config = config
+        self._log = log
+        self._stop = Event()
+        self._crashed: BaseException | None = None
+        self._clock = SwitchClock()
+        self._pool = open_pool(config.database.url, config.database.pool_max)
+        self._database = Database(self._pool, config.database.url, log)
+        self._book = Book(numbering_of(config), self._database)
+        self._events = BatchQueue[SwitchEvent](limits.queue_max, limits.batch_max)
+        self._timers = Timers(
+            self._clock.now_us, lambda leg_uuid, timer: self.desk.timer_rang(leg_uuid, timer)
+        )
+        self._link = SwitchLink(link_config_of(config), self._take_event, self._link_changed)
+        self._settler = Settler(
+            self._database,
+            log,
+            queue_max=limits.queue_max,
+            batch_max=limits.batch_max,
+            retry_max_s=limits.retry_max_s,
+        )
+        self._holder = Holder(
+            self._database,
+            lambda leg, event: self.desk.tell(leg, event),
+            log,
+            queue_max=limits.queue_max,
+            batch_max=limits.batch_max,
+        )
+        self.desk = Desk(
+            policy=CallPolicy(**msgspec.structs.asdict(config.budget)),
+            book=self._book,
+            now_us=self._clock.now_us,
+            timers=self._timers,
+            ask_hold=self._holder.ask,
+            settle=self._settler.put,
+            switchboard=Switchboard(self._link.command, log),
+            log=log,
+            live_max=limits.live_calls_max,
+        )
+
+    def run(self) -> None:
+        """Serve until told to stop; raises DaemonCrashed where a part of it failed."""
+        _tell_warnings(self._log)
+        self._handle_signals()
+        self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
+        self._load_when_there()
+        parts: Sequence[Callable[[], None]] = (
+            self._timers.run,
+            self._holder.run,
+            self._settler.run,
+            lambda: self._events.run(self._work_events),
+            lambda: self._every(self._config.limits.account_cache_s, self._book.refresh),
+            lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
+        )
+        greenlets = [gevent.spawn(part) for part in parts]
+        for greenlet in greenlets:
+            greenlet.link_exception(self._part_crashed)
+        self._link.start()
+        self._stop.wait()
+        self._drain()
+        self._link.stop()
+        gevent.killall(greenlets)
+        self._pool.close()
+        self._log("AGENT_STOPPED", unsettled=len(self._settler), live=len(self.desk.live))
+        if self._crashed is not None:
+            raise DaemonCrashed(f"a part of the daemon failed: {self._crashed!r}") from self._crashed
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def reload(self) -> None:
+        """Read decks, plans and numbers again; calls that are up keep their price."""
+        try:
+            self._book.load()
+        except OUTAGE as error:
+            self._log("CONFIG_REJECTED", error=" ".join(str(error).split()))
+        else:
+            self._log("CONFIG_RELOADED", **self._book.sizes())
+
+    # Events.
+
+    def _take_event(self, event: SwitchEvent) -> None:
+        """In the link's greenlet, which must go on reading: only a full queue holds it up."""
+        self._clock.heard(event.timestamp_us)
+        if event.name == "HEARTBEAT":
+            return
+        try:
+            self._events.put(event)
+        except QueueFullError:
+            self._log("QUEUE_FULL", queue="events", limit=self._config.limits.queue_max)
+            while len(self._events) >= self._config.limits.queue_max:
+                gevent.sleep(PAUSE_S)
+            self._events.put(event)
+
+    def _work_events(self, events: Sequence[SwitchEvent]) -> None:
+        for event in events:
+            try:
+                self._work_event(event)
+            except EventError as error:
+                self._log("SWITCH_EVENT_BAD", name=event.name, leg=event.unique_id, error=str(error))
+
+    def _work_event(self, event: SwitchEvent) -> None:
+        if event.name == "CHANNEL_CREATE":
+            if fault := account_fault(event):
+                self._log("CALL_STRANGE", leg=event.unique_id, problem=fault)
+            self.desk.leg_created(leg_of(event))
+        elif event.name == "CHANNEL_ANSWER":
+            self.desk.leg_answered(leg_of(event))
+        elif event.name == "CHANNEL_HANGUP_COMPLETE":
+            self.desk.leg_ended(leg_end_of(event))
+
+    def _link_changed(self, change: LinkChange) -> None:
+        where = f"{self._config.switch.host}:{self._config.switch.port}"
+        if change.state is LinkState.CONNECTED:
+            self._log("SWITCH_CONNECTED", switch=where, core=change.core_uuid)
+            if change.is_restarted:
+                self._log("SWITCH_GAP", switch=where, reason="the switch was restarted")
+        elif change.state is LinkState.LOST:
+            self._log("SWITCH_LOST", switch=where, reason=change.reason, calls=len(self.desk.live))
+        else:
+            self._log("SWITCH_GAP", switch=where, reason=change.reason)
+
+    # Start, upkeep and stop.
+
+    def _load_when_there(self) -> None:
+        """Wait for the database for as long as it takes, or until told to stop."""
+        while not self._stop.is_set():
+            try:
+                self._make_partitions()
+                self._book.load()
+            except OUTAGE:
+                self._stop.wait(START_RETRY_S)
+            else:
+                return
+
+    def _make_partitions(self) -> None:
+        with self._database.connection() as conn:
+            made = ensure_partitions(conn, datetime.now(UTC))
+        if made:
+            self._log("PARTITION_MADE", partitions=made)
+
+    def _every(self, period_s: float, work: Callable[[], None]) -> None:
+        while True:
+            gevent.sleep(period_s)
+            try:
+                work()
+            except OUTAGE:
+                continue  # DB_DOWN has been said, and the next turn comes
+
+    def _drain(self) -> None:
+        """Let calls that are up end if they do so soon, then write what is owed; no call is cut by this."""
+        self._log("AGENT_DRAINING", live=len(self.desk.live), unsettled=len(self._settler))
+        until_us = monotonic_us() + self._config.limits.drain_s * 1_000_000
+        while (self.desk.live or len(self._events)) and monotonic_us() < until_us:
+            gevent.sleep(PAUSE_S)
+        self._settler.wait_empty(self._config.limits.drain_s)
+
+    def _handle_signals(self) -> None:
+        gevent.signal_handler(signal.SIGHUP, lambda: gevent.spawn(self.reload))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._told_to_stop)
+
+    def _told_to_stop(self) -> None:
+        if self._stop.is_set():
+            os._exit(1)  # told twice: now
+        self._stop.set()
+
+    def _part_crashed(self, greenlet: gevent.Greenlet[..., None]) -> None:
+        self._crashed = greenlet.exception
+        self._log("AGENT_CRASHED", error=repr(greenlet.exception))
+        self._stop.set()
+
+
+def link_config_of(config: Config) -> LinkConfig:
+    switch = config.switch
+    return LinkConfig(
+        host=switch.host,
+        port=switch.port,
+        password=switch.password,
+        names=VariableNames(**msgspec.structs.asdict(config.variables)),
+        events=EVENTS,
+        connect_timeout_s=switch.connect_timeout_s,
+        command_deadline_s=switch.command_deadline_ms / 1_000,
+        heartbeat_timeout_s=switch.heartbeat_timeout_s,
+    )
+
+
+def numbering_of(config: Config) -> Numbering:
+    """The operator's numbering; raises EslAgentError where the file of overrides can't be read."""
+    section = config.numbering
+    if not section.overrides_file:
+        return Numbering(section.home_country, section.home_area)
+    try:
+        text = Path(section.overrides_file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EslAgentError(f"[numbering] overrides_file {section.overrides_file}: {error}") from None
+    return Numbering(section.home_country, section.home_area, parse_overrides(text))
+
+
+class _ToLog(logging.Handler):
+    """What libraries have to say, as lines of our own log."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._say = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say("LIBRARY_WARNING", library=record.name, text=record.getMessage())
+
+
+def _tell_warnings(log: Log) -> None:
+    logging.getLogger().handlers = [_ToLog(log)]
+    # The pool repeats each failed attempt; DB_DOWN has said it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)

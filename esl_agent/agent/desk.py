@@ -1,0 +1,180 @@
+"""The desk: every leg's events come in here, go through the call's machine, and their effects go out.
+
+The machine (core/call.py) decides; the desk only looks things up and passes
+them on.  It runs in one greenlet, so no step of a call ever overlaps another.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from esl_agent.agent.book import Book, Priced
+from esl_agent.agent.cdr import cdr_of
+from esl_agent.core import call as machine
+from esl_agent.core.call import Call, CallPolicy, Phase
+from esl_agent.core.call_signals import (
+    Answered,
+    ArmSwitchCut,
+    AskDue,
+    CutDue,
+    DisarmSwitchCut,
+    DropTimers,
+    Effects,
+    Ended,
+    Event,
+    HoldMoney,
+    KillLeg,
+    Note,
+    SetTimer,
+    Settle,
+    Timer,
+)
+from esl_agent.core.leg import Leg, LegEnd
+from esl_agent.noc.log import Log
+from esl_agent.store.cdrs import CdrRow
+
+#: Legs that ended lately, so that an event of theirs that comes late does not start them again.
+ENDED_LATELY_MAX: Final = 20_000
+
+
+class Switchboard(Protocol):
+    """What the desk asks of the switch; none of it waits for the answer."""
+
+    def kill(self, leg_uuid: str, cause: str) -> None: ...
+    def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None: ...
+    def disarm_cut(self, leg_uuid: str) -> None: ...
+
+
+class Alarm(Protocol):
+    def set(self, owner: str, timer: Timer, at_us: int) -> None: ...
+    def drop(self, owner: str) -> None: ...
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A call that is up, and how it was priced."""
+
+    call: Call
+    priced: Priced
+
+
+class Desk:
+    """Live calls by the UUID of their billed leg."""
+
+    def __init__(
+        self,
+        *,
+        policy: CallPolicy,
+        book: Book,
+        now_us: Callable[[], int],
+        timers: Alarm,
+        ask_hold: Callable[[int, str, HoldMoney], None],
+        settle: Callable[[CdrRow], None],
+        switchboard: Switchboard,
+        log: Log,
+        live_max: int,
+    ) -> None:
+        self.live: dict[str, LiveCall] = {}
+        self._policy = policy
+        self._book = book
+        self._now_us = now_us
+        self._timers = timers
+        self._ask_hold = ask_hold
+        self._settle = settle
+        self._switchboard = switchboard
+        self._log = log
+        self._live_max = live_max
+        self._ended_lately: OrderedDict[str, None] = OrderedDict()
+
+    # What the switch says.
+
+    def leg_created(self, leg: Leg) -> None:
+        """A leg came up; it is taken on if it is one of ours."""
+        if leg.leg_uuid in self.live or leg.leg_uuid in self._ended_lately:
+            return
+        priced = self._book.price(leg, self._now_us())
+        if priced is None:
+            return
+        refused = priced.refused
+        if len(self.live) >= self._live_max and not priced.price.is_free:
+            self._log("QUEUE_FULL", queue="live calls", limit=self._live_max)
+            refused = refused or "too_many_calls"
+        if refused:
+            begun = machine.begin_refused(priced.leg, priced.price, refused, self._policy, self._now_us())
+        else:
+            begun = machine.begin(priced.leg, priced.price, self._policy)
+        live = self.live[leg.leg_uuid] = LiveCall(begun[0], priced)
+        self._carry_out(live, begun[1])
+
+    def leg_answered(self, leg: Leg) -> None:
+        self.leg_created(leg)  # where its creation was missed, or comes later
+        if leg.answered_us is not None:
+            self.tell(leg.leg_uuid, Answered(leg.answered_us))
+
+    def leg_ended(self, end: LegEnd) -> None:
+        """A leg is over: what it cost is settled, whether or not we saw it begin."""
+        if end.leg.leg_uuid in self.live:
+            self.tell(end.leg.leg_uuid, Ended(end))
+        elif end.leg.leg_uuid not in self._ended_lately:
+            priced = self._book.price(end.leg, self._now_us())
+            if priced is not None:
+                call, effects = machine.end_unseen(end, priced.price, priced.refused)
+                self._carry_out(LiveCall(call, priced), effects)
+
+    # What our own timers and the store say.
+
+    def timer_rang(self, leg_uuid: str, timer: Timer) -> None:
+        self.tell(leg_uuid, AskDue() if timer is Timer.ASK else CutDue())
+
+    def tell(self, leg_uuid: str, event: Event) -> None:
+        """Step a live call; events for calls that are gone are passed over."""
+        live = self.live.get(leg_uuid)
+        if live is None:
+            return
+        live.call, effects = machine.step(live.call, event, self._policy, self._now_us())
+        self._carry_out(live, effects)
+
+    def _carry_out(self, live: LiveCall, effects: Effects) -> None:
+        leg_uuid = live.call.leg.leg_uuid
+        for effect in effects:
+            match effect:
+                case HoldMoney():
+                    self._ask_hold(live.priced.account_id, leg_uuid, effect)
+                case SetTimer(timer, at_us):
+                    self._timers.set(leg_uuid, timer, at_us)
+                case DropTimers():
+                    self._timers.drop(leg_uuid)
+                case ArmSwitchCut(after_s, replaces):
+                    self._switchboard.arm_cut(leg_uuid, after_s, replaces=replaces)
+                case DisarmSwitchCut():
+                    self._switchboard.disarm_cut(leg_uuid)
+                case KillLeg(cause):
+                    self._switchboard.kill(leg_uuid, cause)
+                case Settle():
+                    self._settle(cdr_of(live.priced, effect))
+                case Note(word, fields):
+                    self._log(word, **_who(live), **fields)
+        if live.call.phase is Phase.ENDED:
+            self._forget(leg_uuid)
+
+    def _forget(self, leg_uuid: str) -> None:
+        self.live.pop(leg_uuid, None)
+        self._ended_lately[leg_uuid] = None
+        if len(self._ended_lately) > ENDED_LATELY_MAX:
+            self._ended_lately.popitem(last=False)
+
+
+def _who(live: LiveCall) -> dict[str, object]:
+    """What every line about a call begins with."""
+    priced = live.priced
+    return {
+        "leg": priced.leg.leg_uuid,
+        "account": priced.account_id,
+        "product": priced.leg.product,
+        "caller": priced.leg.caller_number,
+        "to": priced.number.digits or priced.leg.priced_number,
+        "rate": None if priced.price.is_free else priced.price.rate_per_minute,
+    }

@@ -1,0 +1,59 @@
+"""Commands to the switch that nobody waits for: kills and scheduled cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import gevent
+
+from esl_agent.noc.log import Log
+from esl_agent.switch import commands
+from esl_agent.switch.commands import Api, CommandError
+from esl_agent.switch.errors import SwitchError
+
+#: Commands under way; beyond it scheduled cuts are not moved, while kills still go out.
+IN_FLIGHT_MAX: Final = 5_000
+#: The switch's answers to commands for legs or tasks that are gone: late, and no failure.
+GONE: Final = ("-ERR No such channel", "-ERR no such channel")
+
+
+class Switchboard:
+    def __init__(self, command: Callable[[Api], str], log: Log) -> None:
+        self._command = command
+        self._log = log
+        self._in_flight = 0
+
+    def kill(self, leg_uuid: str, cause: str) -> None:
+        self._send(leg_uuid, lambda: [commands.uuid_kill(leg_uuid, cause)])
+
+    def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None:
+        def cut() -> list[Api]:
+            before = [commands.sched_del(leg_uuid)] if replaces else []
+            return [*before, commands.sched_cut(leg_uuid, after_s)]
+
+        self._send_if_room(leg_uuid, cut)
+
+    def disarm_cut(self, leg_uuid: str) -> None:
+        self._send_if_room(leg_uuid, lambda: [commands.sched_del(leg_uuid)])
+
+    def _send_if_room(self, leg_uuid: str, build: Callable[[], list[Api]]) -> None:
+        if self._in_flight >= IN_FLIGHT_MAX:
+            self._log("QUEUE_FULL", queue="commands", limit=IN_FLIGHT_MAX, leg=leg_uuid)
+        else:
+            self._send(leg_uuid, build)
+
+    def _send(self, leg_uuid: str, build: Callable[[], list[Api]]) -> None:
+        self._in_flight += 1
+        gevent.spawn(self._run, leg_uuid, build)
+
+    def _run(self, leg_uuid: str, build: Callable[[], list[Api]]) -> None:
+        try:
+            for api in build():
+                answer = self._command(api)
+                if answer.startswith("-ERR") and not answer.startswith(GONE):
+                    self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, command=api, answer=answer)
+        except (SwitchError, CommandError) as error:
+            self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, answer=str(error))
+        finally:
+            self._in_flight -= 1
