@@ -41,7 +41,8 @@ _COPY: Final = (
 )
 #: A rate that both versions have is the new one's.
 _LAY_UNDER: Final = """
-    INSERT INTO rates (deck_version_id, prefix, destination, rate_per_minute, minimum_s, step_s, connection_fee)
+    INSERT INTO rates
+        (deck_version_id, prefix, destination, rate_per_minute, minimum_s, step_s, connection_fee)
     SELECT %s, prefix, destination, rate_per_minute, minimum_s, step_s, connection_fee
     FROM rates WHERE deck_version_id = %s
     ON CONFLICT DO NOTHING

@@ -50,7 +50,12 @@ SETTINGS: Final = {
     "timezone": "UTC",
 }
 #: For data that nobody will miss after a power cut: tests.
-UNSAFE_SETTINGS: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+UNSAFE_SETTINGS: Final = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "128MB",
+}
 
 
 class EmbeddedPostgresError(EslAgentError):

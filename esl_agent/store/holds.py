@@ -48,7 +48,7 @@ HOLD: Final = """
                balance + credit_limit - reserved AS available
         FROM accounts WHERE account_id = ANY(%(account_ids)s::bigint[])
       UNION ALL
-        SELECT account_id, asked.turn, asked.ordinal, asked.leg_uuid, answer.outcome,
+        SELECT account_id, asked.turn, asked.ordinal, asked.leg_uuid, verdict.outcome,
                asked.held + answer.taken, answer.taken, decided.state,
                decided.available - answer.taken
         FROM decided JOIN asked USING (account_id)
@@ -59,8 +59,7 @@ HOLD: Final = """
                         ELSE 'held' END AS outcome
         ) AS verdict
         CROSS JOIN LATERAL (
-            SELECT outcome,
-                   CASE WHEN outcome <> 'held' THEN 0
+            SELECT CASE WHEN verdict.outcome <> 'held' THEN 0
                         WHEN asked.wish + asked.spare <= decided.available THEN asked.wish
                         ELSE asked.need END AS taken
         ) AS answer

@@ -1,4 +1,4 @@
-"""Numbers that belong to accounts: DIDs, toll-free ones among them, and verified numbers of other carriers."""
+"""Numbers that belong to accounts: DIDs, toll-free ones among them, and verified ones of other carriers."""
 
 from __future__ import annotations
 
