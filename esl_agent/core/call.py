@@ -237,7 +237,9 @@ def _ask(call: Call, event: AskDue, policy: CallPolicy, now_us: int) -> Step:
 
 def _cut(call: Call, event: CutDue, policy: CallPolicy, now_us: int) -> Step:
     call = replace(call, phase=Phase.ENDING, kills=1)
-    note = Note("CALL_CUT", {"held": call.held, "paid_s": call.paid_s, "left_us": _left_us(call, now_us)})
+    note = Note(
+        "CALL_CUT", {"held": call.held, "paid_s": call.paid_s, "left_ms": _left_us(call, now_us) // US_PER_MS}
+    )
     return call, (KillLeg(call.kill_cause), note, _kill_timer(policy, now_us))
 
 

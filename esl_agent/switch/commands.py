@@ -146,6 +146,11 @@ def version() -> Api:
     return Api("version")
 
 
+def strepoch() -> Api:
+    """The switch's time, in whole seconds since 1970."""
+    return Api("strepoch")
+
+
 def module_exists(name: str) -> Api:
     """Ask whether a module is loaded; the answer is `true` or `false`."""
     return Api(f"module_exists {_name('module', name)}")

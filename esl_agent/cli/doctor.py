@@ -1,0 +1,52 @@
+"""`esl-agent doctor`: what is missing, a line each, with what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from esl_agent import config as configuration
+from esl_agent.agent.checks import Finding, Findings, Verdict, check_database, check_switch
+
+SIGNS: Final = {
+    Verdict.GOOD: "[green]good[/]   ",
+    Verdict.WARNING: "[yellow]warning[/]",
+    Verdict.BAD: "[bold red]bad[/]    ",
+}
+
+
+@click.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), help="The TOML file of the daemon.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object for each finding.")
+def doctor(path: Path | None, as_json: bool) -> None:
+    """Check the configuration, the switch and the database.
+
+    Exits with 1 if anything is bad.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    is_bad = False
+    for finding in _findings(path):
+        is_bad |= finding.verdict is Verdict.BAD
+        if as_json:
+            click.echo(json.dumps(finding._asdict()))
+        else:
+            advice = f" [dim]→ {escape(finding.advice)}[/]" if finding.advice else ""
+            console.print(f"{SIGNS[finding.verdict]}  {escape(finding.what)}{advice}")
+    raise SystemExit(int(is_bad))
+
+
+def _findings(path: Path | None) -> Findings:
+    try:
+        config = configuration.load(path, os.environ)
+    except configuration.ConfigError as error:
+        where = f"in {path or 'the environment'}"
+        return iter([Finding(Verdict.BAD, problem, where) for problem in error.problems])
+    good = Finding(Verdict.GOOD, f"the configuration {path or '(defaults and environment)'} can be used")
+    return chain([good], check_database(config), check_switch(config))
