@@ -61,8 +61,7 @@ class ChargeLine(NamedTuple):
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What a leg cost: the total is the sum of the lines, lines of zero included."""
 
     billed_seconds: int

@@ -13,6 +13,11 @@ US_PER_S: Final = 1_000_000
 
 _FLAT: Final = Decimal("0.000000")
 
+# Named here for the hot path: to name a member of an enum costs 0.1 µs in Python 3.11.
+_USAGE: Final = LineKind.USAGE
+_CONNECTION: Final = LineKind.CONNECTION
+_FORWARDING: Final = LineKind.FORWARDING
+
 
 def billed_seconds(duration_us: int, minimum_s: int, step_s: int, grace_ms: int = 0) -> int:
     """The seconds that an answered leg is billed for.
@@ -20,8 +25,7 @@ def billed_seconds(duration_us: int, minimum_s: int, step_s: int, grace_ms: int 
     max(minimum, whole steps that cover the duration); up to `grace_ms` past a
     step is forgiven.  A switch's clock that ran backwards counts as no time.
     """
-    counted_us = max(duration_us - grace_ms * US_PER_MS, 0)
-    steps = -(-counted_us // (step_s * US_PER_S))
+    steps = -((grace_ms * US_PER_MS - duration_us) // (step_s * US_PER_S))  # rounded up
     return max(minimum_s, steps * step_s)
 
 
@@ -37,14 +41,15 @@ def charge_for(price: Price, billed_s: int) -> Charge:
 
     Usage always stands first, for a CDR of nothing should say so too.
     """
-    usage_rate, forwarding_rate = price.rate_per_minute, price.forwarding_rate_per_minute
-    lines = [ChargeLine(LineKind.USAGE, usage_rate, timed_amount(usage_rate, billed_s))]
-    if price.connection_fee and billed_s:
-        lines.append(ChargeLine(LineKind.CONNECTION, _FLAT, price.connection_fee))
-    if forwarding_rate:
-        lines.append(
-            ChargeLine(LineKind.FORWARDING, forwarding_rate, timed_amount(forwarding_rate, billed_s))
-        )
+    usage = _timed(_USAGE, price.rate_per_minute, billed_s)
+    has_fee = price.connection_fee and billed_s
+    if not has_fee and not price.forwarding_rate_per_minute:
+        return Charge(billed_s, (usage,))
+    lines = [usage]
+    if has_fee:
+        lines.append(ChargeLine(_CONNECTION, _FLAT, price.connection_fee))
+    if price.forwarding_rate_per_minute:
+        lines.append(_timed(_FORWARDING, price.forwarding_rate_per_minute, billed_s))
     return Charge(billed_s, tuple(lines))
 
 
@@ -62,3 +67,7 @@ def collect(charge: Charge, held: Decimal) -> tuple[tuple[ChargeLine, ...], Deci
         left -= taken
         lines.append(line._replace(amount=taken))
     return tuple(lines), charge.total - sum((line.amount for line in lines), ZERO)
+
+
+def _timed(kind: LineKind, rate_per_minute: Decimal, billed_s: int) -> ChargeLine:
+    return ChargeLine(kind, rate_per_minute, timed_amount(rate_per_minute, billed_s))
