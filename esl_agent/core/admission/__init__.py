@@ -1,0 +1,1 @@
+"""Admission: may this call go out, who pays, for how much, by which carriers."""

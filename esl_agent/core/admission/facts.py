@@ -1,0 +1,76 @@
+"""What was looked up to answer a question.  Facts are gathered once; rules only read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from esl_agent.core.admission.carriers import Carrier
+from esl_agent.core.admission.limits import NO_LIMITS, Limits, OperatorPolicy
+from esl_agent.core.money import ZERO
+from esl_agent.core.numbering.number import Number
+from esl_agent.core.price import Price
+
+
+class AccountState(StrEnum):
+    """Terms 2 and 16: only an active account's calls are admitted."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class PayphonePolicy(StrEnum):
+    """What a toll-free DID does with calls from payphones (terms 6)."""
+
+    ALLOW = "allow"  # and tag them
+    REJECT = "reject"
+    SURCHARGE = "surcharge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """The account that would pay."""
+
+    account_id: int
+    state: AccountState
+    terms_accepted: bool
+    currency: str = "CAD"
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Did:
+    """A number of ours that was called."""
+
+    number: str  # digits from the country code on
+    account_id: int  # its owner, who pays
+    is_toll_free: bool = False
+    payphone_policy: PayphonePolicy = PayphonePolicy.ALLOW
+    payphone_surcharge: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that the rules go by.  What could not be found is None, with the reason beside it.
+
+    `is_known` is False where the look-ups themselves failed (the database is
+    away): then nothing but an emergency call goes out.
+    """
+
+    operator: OperatorPolicy
+    is_known: bool = True
+    customer: Customer | None = None
+    number: Number | None = None
+    number_problem: str = ""  # numbering's reason word, where `number` is None
+    did: Did | None = None
+    caller: Number | None = None  # the caller's number, where it is one
+    owns_caller: bool = False  # `caller` is a DID of the customer, or verified for him
+    has_plan: bool = True
+    price: Price | None = None  # None where no rate matches
+    calls_up: int = 0  # of this account, this one not counted, as far as this agent knows
+    is_within_rate: bool = True  # the account's token bucket gave a token for this call
+    spent_today: Decimal = ZERO  # as far as known; the store decides exactly
+    carriers: tuple[Carrier, ...] = ()  # of the longest matching prefix
