@@ -80,13 +80,7 @@ class Daemon:
             batch_max=limits.batch_max,
             retry_max_s=limits.retry_max_s,
         )
-        self._holder = Holder(
-            self._database,
-            lambda leg, event: self.desk.tell(leg, event),
-            log,
-            queue_max=limits.queue_max,
-            batch_max=limits.batch_max,
-        )
+        self._holder = Holder(self._database, log, queue_max=limits.queue_max, batch_max=limits.batch_max)
         self.desk = Desk(
             policy=CallPolicy(**msgspec.structs.asdict(config.budget)),
             book=self._book,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from esl_agent.agent.book import Book, Priced
@@ -71,7 +72,7 @@ class Desk:
         book: Book,
         now_us: Callable[[], int],
         timers: Alarm,
-        ask_hold: Callable[[int, str, HoldMoney], None],
+        ask_hold: Callable[[int, str, HoldMoney, Callable[[Event], None]], None],
         settle: Callable[[CdrRow], None],
         switchboard: Switchboard,
         log: Log,
@@ -142,7 +143,7 @@ class Desk:
         for effect in effects:
             match effect:
                 case HoldMoney():
-                    self._ask_hold(live.priced.account_id, leg_uuid, effect)
+                    self._ask_hold(live.priced.account_id, leg_uuid, effect, partial(self.tell, leg_uuid))
                 case SetTimer(timer, at_us):
                     self._timers.set(leg_uuid, timer, at_us)
                 case DropTimers():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import gevent
 import psycopg
@@ -23,52 +23,56 @@ REASONS: Final = {
 }
 
 
+#: Who asked is told what came of it.
+Tell = Callable[[Event], None]
+
+
+class Asked(NamedTuple):
+    """A request, and whom to tell."""
+
+    request: HoldRequest
+    tell: Tell
+
+
 class Holder:
-    def __init__(
-        self,
-        database: Database,
-        tell: Callable[[str, Event], None],
-        log: Log,
-        *,
-        queue_max: int,
-        batch_max: int,
-    ) -> None:
+    def __init__(self, database: Database, log: Log, *, queue_max: int, batch_max: int) -> None:
         self._database = database
-        self._tell = tell
         self._log = log
-        self._queue = BatchQueue[HoldRequest](queue_max, batch_max)
+        self._queue = BatchQueue[Asked](queue_max, batch_max)
         self._queue_max = queue_max
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def ask(self, account_id: int, leg_uuid: str, hold: HoldMoney) -> None:
+    def ask(self, account_id: int, leg_uuid: str, hold: HoldMoney, tell: Tell) -> None:
+        request = HoldRequest(account_id, leg_uuid, hold.least, hold.want, hold.spare)
         try:
-            self._queue.put(HoldRequest(account_id, leg_uuid, hold.least, hold.want, hold.spare))
+            self._queue.put(Asked(request, tell))
         except QueueFullError:
             self._log("QUEUE_FULL", queue="holds", limit=self._queue_max)
-            gevent.spawn(self._tell, leg_uuid, HoldFailed())  # not before this step's effects are out
+            gevent.spawn(tell, HoldFailed())  # not before the effects of the asker's step are out
 
     def run(self) -> None:
         self._queue.run(self._work)
 
-    def _work(self, requests: Sequence[HoldRequest]) -> None:
+    def _work(self, batch: Sequence[Asked]) -> None:
         """A batch that Postgres does not answer is given up at once: the calls go on with what they have."""
         try:
             with self._database.connection() as conn:
-                results = hold_many(conn, requests)
+                results = hold_many(conn, [asked.request for asked in batch])
         except OUTAGE:
-            self._give_up(requests)
+            _give_up(batch)
         except psycopg.Error as error:
-            self._log("DB_REFUSED", statement="hold", legs=len(requests), error=" ".join(str(error).split()))
-            self._give_up(requests)
+            self._log("DB_REFUSED", statement="hold", legs=len(batch), error=" ".join(str(error).split()))
+            _give_up(batch)
         else:
-            for result in results:
-                self._tell(result.leg_uuid, _event_of(result))
+            for asked, result in zip(batch, results, strict=True):
+                asked.tell(_event_of(result))
 
-    def _give_up(self, requests: Sequence[HoldRequest]) -> None:
-        for request in requests:
-            self._tell(request.leg_uuid, HoldFailed())
+
+def _give_up(batch: Sequence[Asked]) -> None:
+    for asked in batch:
+        asked.tell(HoldFailed())
 
 
 def _event_of(result: HoldResult) -> Event:

@@ -146,6 +146,18 @@ def begin(leg: Leg, price: Price, policy: CallPolicy) -> Step:
     return call, (_hold(call, policy),)
 
 
+def begin_held(leg: Leg, price: Price, held: Decimal) -> Step:
+    """A leg that admission planned: `held` is held for it, and on answer the switch arms a cut of its own."""
+    paid_s = budget.seconds_funded(price, held)
+    call = Call(leg, price, Phase.RINGING, held=held, paid_s=paid_s, switch_cut=budget.is_metered(price))
+    return call, (Note("CALL_TRYING", {"carrier": leg.carrier}),)
+
+
+def first_switch_cut_s(price: Price, held: Decimal) -> int:
+    """What the switch is to arm when a leg that `held` is held for is answered; see `begin_held`."""
+    return _switch_cut_s(budget.talk_s(price, budget.seconds_funded(price, held)) * US_PER_S, is_last=False)
+
+
 def begin_refused(leg: Leg, price: Price, reason: str, policy: CallPolicy, now_us: int) -> Step:
     """A leg that may not be: it is killed, and its CDR says why."""
     return _refuse(Call(leg, price, Phase.ASKING), reason, policy, now_us)
@@ -311,12 +323,15 @@ def _left_us(call: Call, now_us: int) -> int:
 
 
 def _switch_cut(call: Call, now_us: int) -> ArmSwitchCut:
+    return ArmSwitchCut(_switch_cut_s(max(_left_us(call, now_us), 0), is_last=call.is_last), call.switch_cut)
+
+
+def _switch_cut_s(left_us: int, *, is_last: bool) -> int:
     """The switch's kill: safely before the paid end while more may come, behind it when this is the last."""
-    left_us = max(_left_us(call, now_us), 0)
     before_s = (left_us - SWITCH_LATE_US) // US_PER_S
-    if call.is_last or before_s < 2:
-        return ArmSwitchCut(-(-(left_us + SWITCH_EARLY_US) // US_PER_S), call.switch_cut)
-    return ArmSwitchCut(before_s, call.switch_cut)
+    if is_last or before_s < 2:
+        return -(-(left_us + SWITCH_EARLY_US) // US_PER_S)
+    return before_s
 
 
 def _refuse(call: Call, reason: str, policy: CallPolicy, now_us: int) -> Step:

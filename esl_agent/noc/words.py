@@ -91,6 +91,7 @@ WORDS: Final[dict[str, Word]] = {
         "A leg was refused; `reason` says why.",
         "For `no_funds` the customer has to top up; docs/log.md explains the other reasons.",
     ),
+    "CALL_TRYING": Word("debug", "An admitted call is sent to a carrier."),
     "CALL_ANSWERED": Word("info", "The billed leg was answered; metering starts."),
     "CALL_EXTENDED": Word("debug", "More money was held for a live call."),
     "CALL_LOW_BALANCE": Word("info", "No more money could be held; the call ends at its paid end."),

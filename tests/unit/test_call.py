@@ -9,7 +9,17 @@ from decimal import Decimal
 import pytest
 
 from esl_agent.core import call as machine
-from esl_agent.core.call import TRANSITIONS, Call, CallPolicy, Phase, begin, begin_refused, end_unseen, step
+from esl_agent.core.call import (
+    TRANSITIONS,
+    Call,
+    CallPolicy,
+    Phase,
+    begin,
+    begin_held,
+    begin_refused,
+    end_unseen,
+    step,
+)
 from esl_agent.core.call_signals import (
     Answered,
     ArmSwitchCut,
@@ -129,6 +139,27 @@ class TestAsking:
         call, effects = step(call, CutDue(), POLICY, START)
         assert words(effects) == ["CALL_CUT_FAILED"]
         assert not of(effects, SetTimer)
+
+
+class TestAdmitted:
+    def test_a_leg_that_admission_planned_has_its_money_and_a_cut_on_the_switch(self) -> None:
+        call, effects = begin_held(LEG, PRICE, Decimal("0.1200"))
+        assert (call.phase, call.paid_s, words(effects)) == (Phase.RINGING, 12, ["CALL_TRYING"])
+        _, effects = step(call, Answered(START), POLICY, START)
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(11, replaces=True)]
+
+    def test_a_free_leg_has_no_cut_anywhere(self) -> None:
+        call, _ = begin_held(LEG, FREE, Decimal(0))
+        call, effects = step(call, Answered(START), POLICY, START)
+        assert words(effects) == ["CALL_ANSWERED"]
+        assert len(effects) == 1
+
+    @pytest.mark.parametrize(("held", "after_s"), [("0.0600", 5), ("0.1200", 11), ("0.6000", 59)])
+    def test_the_switchs_first_cut_is_before_the_paid_end(self, held: str, after_s: int) -> None:
+        assert machine.first_switch_cut_s(PRICE, Decimal(held)) == after_s
+
+    def test_one_that_is_too_short_for_the_coarse_scheduler_is_cut_behind_it(self) -> None:
+        assert machine.first_switch_cut_s(replace(PRICE, minimum_s=1, step_s=1), Decimal("0.0200")) == 3
 
 
 class TestTalking:
