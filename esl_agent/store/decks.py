@@ -29,6 +29,10 @@ _SELECT: Final = (
     "SELECT deck_version_id, deck, version, currency, effective_from, rates, source, imported_at, imported_by"
     " FROM deck_versions "
 )
+_SELECT_RATES: Final = (
+    "SELECT prefix, destination, rate_per_minute, minimum_s, step_s, connection_fee FROM rates"
+    " WHERE deck_version_id = %s "
+)
 _INSERT: Final = """
     INSERT INTO deck_versions (deck, version, currency, effective_from, rates, source, imported_by)
     SELECT %(deck)s, coalesce(max(version), 0) + 1, %(currency)s, %(effective_from)s, 0, %(source)s, %(by)s
@@ -115,6 +119,33 @@ def latest_versions(conn: Connection) -> list[DeckVersion]:
     )
 
 
+def get_versions(conn: Connection, deck: str) -> list[DeckVersion]:
+    """As `list_versions`; raises DecksError where the deck has none."""
+    versions = list_versions(conn, deck)
+    if not versions:
+        raise DecksError(f"deck {deck!r} has no version: `esl-agent deck list` shows which decks have")
+    return versions
+
+
+def get_version(conn: Connection, deck: str, version: int | None = None) -> DeckVersion:
+    """A version by its number, or the one in effect now; raises DecksError where there is none."""
+    versions = get_versions(conn, deck)
+    if version is None:
+        found = _in_effect(versions, datetime.now(UTC))
+        missing = "in effect yet"
+    else:
+        found = next((each for each in versions if each.version == version), None)
+        missing = str(version)
+    if found is None:
+        raise DecksError(f"deck {deck!r} has no version {missing}: `esl-agent deck show` lists them")
+    return found
+
+
+def list_rates(conn: Connection, version: DeckVersion, prefix: str, limit: int) -> list[Rate]:
+    """The version's rates whose prefix begins with `prefix`, in order."""
+    return _rates(conn, "AND starts_with(prefix, %s) ORDER BY prefix LIMIT %s", version, prefix, limit)
+
+
 def load_deck_history(conn: Connection, deck: str, since_us: int | None = None) -> DeckHistory:
     """The version in effect at `since_us` (by default now) and those after it, with their rates.
 
@@ -129,12 +160,7 @@ def load_deck_history(conn: Connection, deck: str, since_us: int | None = None) 
 
 def load_deck(conn: Connection, version: DeckVersion) -> Deck:
     """One version with its rates."""
-    rows = conn.execute(
-        "SELECT prefix, destination, rate_per_minute, minimum_s, step_s, connection_fee"
-        " FROM rates WHERE deck_version_id = %s ORDER BY prefix",
-        [version.deck_version_id],
-    ).fetchall()
-    return Deck(version.deck, version.version, version.currency, (Rate(*row) for row in rows))
+    return Deck(version.deck, version.version, version.currency, _rates(conn, "", version))
 
 
 def _by_day(order: DeckImport) -> list[tuple[datetime, list[Rate]]]:
@@ -203,3 +229,8 @@ def _in_effect(versions: Sequence[DeckVersion], moment: datetime) -> DeckVersion
 def _versions(conn: Connection, where: LiteralString, *values: object) -> list[DeckVersion]:
     with conn.cursor(row_factory=class_row(DeckVersion)) as cursor:
         return cursor.execute(_SELECT + where, values).fetchall()
+
+
+def _rates(conn: Connection, where: LiteralString, version: DeckVersion, *values: object) -> list[Rate]:
+    rows = conn.execute(_SELECT_RATES + where, [version.deck_version_id, *values])
+    return [Rate(*row) for row in rows.fetchall()]

@@ -1,0 +1,63 @@
+"""Types of arguments that several commands take; what is typed wrong is told before anything is done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+import click
+
+from esl_agent.core import money
+from esl_agent.store.accounts import ACCOUNT_ID_MAX
+
+#: Names of plans and decks, and reasons and references that people give.
+TEXT_CHARACTERS_MAX: Final = 200
+
+ACCOUNT_ID: Final = click.IntRange(1, ACCOUNT_ID_MAX)
+
+
+def amount(value: str | Decimal) -> Decimal:
+    """An amount of money, zero or more."""
+    try:
+        return _not_negative(money.amount(value))
+    except money.MoneyError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def rate(value: str | Decimal) -> Decimal:
+    """A rate per minute, zero or more."""
+    try:
+        return _not_negative(money.rate(value))
+    except money.MoneyError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def time(value: str | datetime) -> datetime:
+    """2026-03-01, or 2026-03-01T12:30 with or without an offset; UTC where none is given."""
+    try:
+        read = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} isn't a time written 2026-03-01 or 2026-03-01T12:30") from None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+def text(value: str) -> str:
+    """A line of text that says something."""
+    line = value.strip()
+    if not line or len(line) > TEXT_CHARACTERS_MAX or not line.isprintable():
+        raise click.BadParameter(f"1 to {TEXT_CHARACTERS_MAX} printable characters are wanted")
+    return line
+
+
+def currency(value: str) -> str:
+    """A currency's three letters."""
+    if not (len(value) == 3 and value.isascii() and value.isalpha() and value.isupper()):
+        raise click.BadParameter(f"{value!r} isn't three capital letters like CAD")
+    return value
+
+
+def _not_negative(value: Decimal) -> Decimal:
+    if value < 0:
+        raise click.BadParameter(f"{value} is below zero")
+    return value

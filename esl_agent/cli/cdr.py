@@ -1,0 +1,101 @@
+"""`esl-agent cdr`: what calls were, what they cost and why."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from esl_agent.cli import arguments
+from esl_agent.cli.arguments import ACCOUNT_ID
+from esl_agent.cli.cdr_files import write_csv, write_json_lines
+from esl_agent.cli.database import with_database
+from esl_agent.cli.output import as_json_option, print_json, print_table
+from esl_agent.errors import EslAgentError
+from esl_agent.store.cdrs import CdrFilter, CdrRow, iterate_cdrs, newest_cdrs, to_table, to_time, to_us
+from esl_agent.store.pool import Connection
+
+ROWS_LISTED_MAX: Final = 10_000
+LISTED_NUMBERS: Final = ("account", "talk s", "billed s", "rate", "total", "uncollected")
+LISTED: Final = ("created", "to", "destination", "ended", *LISTED_NUMBERS)
+
+
+class CdrExportError(EslAgentError):
+    """The file can't be written."""
+
+
+_account = click.option("--account", "account_id", type=ACCOUNT_ID, help="Only this account's.")
+_since = click.option("--since", type=arguments.time, help="Created at or after this time, UTC.")
+
+
+@click.group()
+def cdr() -> None:
+    """What calls were, what they cost and why."""
+
+
+@cdr.command("list")
+@_account
+@_since
+@click.option("--limit", type=click.IntRange(1, ROWS_LISTED_MAX), default=20, show_default=True)
+@as_json_option
+@with_database
+def list_(
+    conn: Connection, account_id: int | None, since: datetime | None, limit: int, as_json: bool
+) -> None:
+    """The latest calls, the latest first."""
+    rows = newest_cdrs(conn, CdrFilter(account_id, to_us(since) if since else None), limit)
+    if as_json:
+        print_json([to_table(row) for row in rows])
+        return
+    print_table(LISTED, map(_listed, rows), numbers=LISTED_NUMBERS)
+
+
+@cdr.command()
+@_account
+@_since
+@click.option("--until", type=arguments.time, help="Created before this time, UTC.")
+@click.option("--format", "style", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="By default standard output.")
+@with_database
+def export(
+    conn: Connection,
+    account_id: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    style: str,
+    output: Path | None,
+) -> None:
+    """Write calls to a file, in the order of time; the file is there only once it is whole."""
+    which = CdrFilter(account_id, to_us(since) if since else None, to_us(until) if until else None)
+    rows = iterate_cdrs(conn, which)
+    write = write_csv if style == "csv" else write_json_lines
+    if output is None:
+        write(rows, sys.stdout)
+        return
+    unfinished = output.with_name(output.name + ".part")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            count = write(rows, file)
+        unfinished.replace(output)
+    except OSError as error:
+        raise CdrExportError(f"can't write {error.filename or output}: {error.strerror}") from None
+    click.echo(f"{count} calls written to {output}", err=True)
+
+
+def _listed(row: CdrRow) -> tuple[object, ...]:
+    ended = f"refused: {row.refused}" if row.refused else row.hangup_cause
+    return (
+        to_time(row.created_us),
+        row.number or row.dialled,
+        row.price.destination,
+        ended,
+        row.account_id,
+        f"{row.duration_us / 1_000_000:.3f}",
+        row.charge.billed_seconds,
+        row.price.rate_per_minute,
+        row.charge.total,
+        row.uncollected or "",
+    )

@@ -1,0 +1,49 @@
+"""The way of a command to the database: which one, and a connection to it."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from esl_agent import config
+from esl_agent.config import Config
+from esl_agent.store.pool import connected
+
+
+def with_database(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives the command a connection as its first argument, and the options that say to where.
+
+    --database-url comes before the environment (ESL_AGENT_DATABASE_URL), that before --config.
+    """
+
+    @click.option("--database-url", metavar="URL", help="A password is better kept in the environment.")
+    @click.option(
+        "--config",
+        "config_file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="The daemon's TOML file; ESL_AGENT_DATABASE_URL overrides its [database] url.",
+    )
+    @functools.wraps(command)
+    def connects(*args: Any, database_url: str | None, config_file: Path | None, **kwargs: Any) -> None:
+        settings = config.load(config_file, os.environ)
+        click.get_current_context().obj = settings
+        with connected(database_url or settings.database.url) as conn:
+            command(conn, *args, **kwargs)
+
+    return connects
+
+
+def configured() -> Config:
+    """The configuration that the running command was given by --config and the environment."""
+    return click.get_current_context().find_object(Config) or Config()
+
+
+def operator() -> str:
+    """Who gives the command, for what the books say of it."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
