@@ -1,0 +1,237 @@
+"""What fills the {slots} of the script and of the channel headers: a table of how to read each off a leg.
+
+Numbers and texts are given as they are; whoever fills a template encodes the
+texts.  Names and numbers of the SIP dialogue are made up from the leg's own
+UUID and session number, so that they differ between legs and stay on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from esl_agent.simulator import causes
+from esl_agent.simulator.clock import local_date
+from esl_agent.simulator.leg import Leg
+
+Getter = Callable[[Leg], "str | int"]
+GetMany = Callable[[Leg], list[str]]
+
+_SIP_PORTS: Final = {"customer": 5060}
+_CARRIER_SIP_PORT: Final = 5080
+_FRAME_US: Final = 20_000
+_FRAME_BYTES: Final = 172  # 20 ms of G.711 and an RTP header
+
+
+def _partner(leg: Leg) -> Leg:
+    """The other leg; a leg without one shows itself, where the script asks for it at all."""
+    return leg.other or leg
+
+
+def _refused_with(leg: Leg) -> int:
+    """The SIP status that ended a leg; of a caller's leg, the one that its last carrier gave."""
+    return leg.sip_status if leg.is_outbound else _partner(leg).sip_status
+
+
+def _host(leg: Leg) -> str:
+    return leg.address.partition("@")[2].partition(":")[0] or "127.0.0.1"
+
+
+def _port(leg: Leg) -> str:
+    return leg.address.partition("@")[2].partition(":")[2] or "5060"
+
+
+def _media_port(leg: Leg) -> int:
+    return 16_384 + leg.session_id * 2 % 16_384
+
+
+def _far_media_port(leg: Leg) -> int:
+    return 20_000 + leg.session_id * 2 % 10_000
+
+
+def _sdp_of_far_end(leg: Leg) -> str:
+    return (
+        "v=0\r\no=u 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        f"m=audio {_far_media_port(leg)} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+    )
+
+
+def _sdp_of_switch(leg: Leg) -> str:
+    epoch_s = leg.created_us // 1_000_000
+    codecs, extra = "0", ""
+    if leg.is_outbound:
+        codecs = "0 101 13"
+        extra = "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtpmap:13 CN/8000\r\n"
+    return (
+        f"v=0\r\no=FreeSWITCH {epoch_s} {epoch_s + 1} IN IP4 127.0.0.1\r\ns=FreeSWITCH\r\n"
+        f"c=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {_media_port(leg)} RTP/AVP {codecs}\r\n"
+        f"a=rtpmap:0 PCMU/8000\r\n{extra}a=ptime:20\r\na=sendrecv\r\n"
+    )
+
+
+def _sip_call_id(leg: Leg) -> str:
+    return leg.uuid[::-1] if leg.is_outbound else f"1-{leg.session_id}@127.0.0.1"
+
+
+def call_uuid(leg: Leg) -> str:
+    """The call that a leg counts to: the caller's leg, till the bridge is over."""
+    return leg.call.caller.uuid if leg.is_outbound and not leg.is_alone else leg.uuid
+
+
+def _tag(leg: Leg) -> str:
+    return leg.uuid.replace("-", "")[:13]
+
+
+#: As Caller-… of a leg's own events and Other-Leg-… of its partner's.
+_PROFILE: Final[Mapping[str, Getter]] = {
+    "uuid": lambda leg: leg.uuid,
+    "number": lambda leg: leg.caller_number,
+    "name": lambda leg: leg.caller_name,
+    "callee_name": lambda leg: leg.callee_name,
+    "callee_number": lambda leg: leg.callee_number,
+    "destination": lambda leg: leg.destination,
+    "oli": lambda leg: leg.oli,
+    "context": lambda leg: leg.context,
+    "rdnis": lambda leg: leg.rdnis,
+    "transfer_source": lambda leg: leg.transfer_source,
+    "channel": lambda leg: leg.channel_name,
+    "profile_created": lambda leg: leg.profile_created_us,
+    "created": lambda leg: leg.created_us,
+    "answered": lambda leg: leg.answered_us,
+    "progress": lambda leg: leg.progress_us,
+    "progress_media": lambda leg: leg.early_us,
+}
+
+_CHANNEL: Final[Mapping[str, Getter]] = {
+    "running_state": lambda leg: leg.running.label,
+    "state_number": lambda leg: leg.state.number,
+    "call_state": lambda leg: leg.call_state,
+    "answer_state": lambda leg: leg.answer_state,
+    "direction": lambda leg: "outbound" if leg.is_outbound else "inbound",
+    "call_uuid": call_uuid,
+    "cause": lambda leg: leg.cause,
+    "q850": lambda leg: causes.q850(leg.cause),
+    "peer_cause": lambda leg: _partner(leg).cause,
+    "shown_callee_name": lambda leg: leg.other_callee[0] if leg.other_callee else "",
+    "shown_callee_number": lambda leg: leg.other_callee[1] if leg.other_callee else "",
+    "disposition": lambda leg: leg.disposition,
+    "profile_index": lambda leg: leg.profile_index,
+    "hangup": lambda leg: leg.hangup_us,
+    "bridged": lambda leg: leg.bridged_us,
+    "last_hold": lambda leg: leg.last_hold_us,
+    "hold_accum": lambda leg: leg.hold_accum_us,
+    "application": lambda leg: leg.application,
+    "application_data": lambda leg: leg.application_data,
+}
+
+_SIP: Final[Mapping[str, Getter]] = {
+    "session_id": lambda leg: leg.session_id,
+    "profile": lambda leg: leg.profile,
+    "sip_port": lambda leg: _SIP_PORTS.get(leg.profile, _CARRIER_SIP_PORT),
+    "first_destination": lambda leg: leg.first_destination,
+    "address": lambda leg: leg.address,
+    "address_host": _host,
+    "address_port": _port,
+    "near_tag": _tag,
+    "far_tag": lambda leg: f"{leg.session_id}SIPp1",
+    "sip_call_id": _sip_call_id,
+    "cseq": lambda leg: 123_000_000 + leg.session_id,
+    "ssrc": lambda leg: int(leg.uuid[:8], 16),
+    "media_port": _media_port,
+    "remote_media_port": _far_media_port,
+    "uri_params": lambda leg: f";isup-oli={leg.oli}" if leg.oli else "",
+    "peer_sdp": lambda leg: _sdp_of_far_end(_partner(leg)),
+    "remote_sdp": _sdp_of_far_end,
+    "own_sdp": _sdp_of_switch,
+    "max_forwards": lambda leg: leg.max_forwards,
+    "sip_status": _refused_with,
+    "sip_phrase": lambda leg: causes.phrase_of_sip(_refused_with(leg)),
+    "redirect": lambda leg: leg.redirected_to,
+}
+
+_QUALITY: Final[Mapping[str, Getter]] = {
+    "audio_packets": lambda leg: _packets(leg) if leg.call.plan.audio else 0,
+    "audio_bytes": lambda leg: _packets(leg) * _FRAME_BYTES if leg.call.plan.audio else 0,
+    "skipped_packets": lambda leg: 0 if leg.call.plan.audio else _packets(leg),
+    "jitter_min": lambda leg: "0.00",
+    "jitter_max": lambda leg: leg.call.plan.jitter_ms,
+    "packet_loss": lambda leg: leg.call.plan.packet_loss,
+    "quality": lambda leg: "100.00",
+    "mos": lambda leg: leg.call.plan.mos,
+}
+
+
+def _packets(leg: Leg) -> int:
+    return (leg.hangup_us - leg.answered_us) // _FRAME_US
+
+
+#: Moments, each also as `…_epoch` (seconds) and `…_stamp` (a date).
+_MOMENTS: Final[Mapping[str, Callable[[Leg], int]]] = {
+    "created": lambda leg: leg.created_us,
+    "profile_created": lambda leg: leg.profile_created_us,
+    "answered": lambda leg: leg.answered_us,
+    "bridged": lambda leg: leg.bridged_us,
+    "progress": lambda leg: leg.progress_us,
+    "progress_media": lambda leg: leg.early_us,
+    "hangup": lambda leg: leg.hangup_us,
+    "last_hold": lambda leg: leg.last_hold_us,
+}
+
+#: Spans from one moment to another, each in s, ms and µs; 0 where the third has not happened.
+#: Seconds are the difference of whole seconds, as in `switch_channel_set_timestamps`: off by up to one.
+_SPANS: Final = {
+    "duration": ("created", "hangup", "hangup"),
+    "flow": ("created", "hangup", "answered"),
+    "bill": ("answered", "hangup", "answered"),
+    "answer": ("created", "answered", "answered"),
+    "wait": ("created", "bridged", "bridged"),
+    "ring": ("created", "progress", "progress"),
+    "early": ("created", "progress_media", "progress_media"),
+}
+
+
+def _span(
+    begin: Callable[[Leg], int], end: Callable[[Leg], int], if_: Callable[[Leg], int], unit: int
+) -> Getter:
+    return lambda leg: end(leg) // unit - begin(leg) // unit if if_(leg) else 0
+
+
+def _epoch(moment: Callable[[Leg], int]) -> Getter:
+    return lambda leg: moment(leg) // 1_000_000
+
+
+def _stamp(moment: Callable[[Leg], int]) -> Getter:
+    return lambda leg: local_date(moment(leg) // 1_000_000)
+
+
+def _times() -> dict[str, Getter]:
+    getters: dict[str, Getter] = {}
+    for name, moment in _MOMENTS.items():
+        getters[f"{name}_epoch"] = _epoch(moment)
+        getters[f"{name}_stamp"] = _stamp(moment)
+    for name, (begin, end, if_) in _SPANS.items():
+        for unit, divisor in (("s", 1_000_000), ("ms", 1000), ("us", 1)):
+            getters[f"{name}_{unit}"] = _span(_MOMENTS[begin], _MOMENTS[end], _MOMENTS[if_], divisor)
+    getters["hold_accum_s"] = lambda leg: leg.hold_accum_us // 1_000_000
+    getters["hold_accum_ms"] = lambda leg: leg.hold_accum_us // 1000
+    return getters
+
+
+def _of_partner(getter: Getter) -> Getter:
+    return lambda leg: getter(_partner(leg))
+
+
+SLOTS: Final[Mapping[str, Getter]] = {
+    **_PROFILE,
+    **{f"other_{name}": _of_partner(getter) for name, getter in _PROFILE.items()},
+    **_CHANNEL,
+    **_SIP,
+    **_QUALITY,
+    **_times(),
+}
+
+#: Slots that may hold several values.
+LISTS: Final[Mapping[str, GetMany]] = {
+    "originated_legs": lambda leg: [f"{uuid};Outbound Call;{number}" for uuid, number in leg.legs_tried],
+    "originate_causes": lambda leg: [f"{uuid};{cause}" for uuid, cause in leg.causes_had],
+}
