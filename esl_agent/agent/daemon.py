@@ -8,7 +8,6 @@ switch link ──▶ events ──▶ desk ──▶ switchboard ──▶ swit
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -95,8 +94,6 @@ class Daemon:
 
     def run(self) -> None:
         """Serve until told to stop; raises DaemonCrashed where a part of it failed."""
-        _tell_warnings(self._log)
-        self._handle_signals()
         self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
         self._load_when_there()
         parts: Sequence[Callable[[], None]] = (
@@ -210,7 +207,8 @@ class Daemon:
             gevent.sleep(PAUSE_S)
         self._settler.wait_empty(self._config.limits.drain_s)
 
-    def _handle_signals(self) -> None:
+    def watch_signals(self) -> None:
+        """Reload on SIGHUP, stop on SIGTERM and SIGINT; told to stop twice, end at once."""
         gevent.signal_handler(signal.SIGHUP, lambda: gevent.spawn(self.reload))
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._told_to_stop)
@@ -250,20 +248,3 @@ def numbering_of(config: Config) -> Numbering:
     except (OSError, UnicodeDecodeError) as error:
         raise EslAgentError(f"[numbering] overrides_file {section.overrides_file}: {error}") from None
     return Numbering(section.home_country, section.home_area, parse_overrides(text))
-
-
-class _ToLog(logging.Handler):
-    """What libraries have to say, as lines of our own log."""
-
-    def __init__(self, log: Log) -> None:
-        super().__init__(logging.WARNING)
-        self._say = log
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._say("LIBRARY_WARNING", library=record.name, text=record.getMessage())
-
-
-def _tell_warnings(log: Log) -> None:
-    logging.getLogger().handlers = [_ToLog(log)]
-    # The pool repeats each failed attempt; DB_DOWN has said it once.
-    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)

@@ -9,7 +9,7 @@ import click
 
 from esl_agent import config as configuration
 from esl_agent.agent.daemon import Daemon
-from esl_agent.noc.log import open_log
+from esl_agent.noc.log import open_log, take_library_warnings
 
 
 @click.command()
@@ -30,6 +30,9 @@ def run(path: Path | None) -> None:
         style=config.log.format, level=config.log.level, mask_numbers=config.log.mask_numbers
     )
     try:
-        Daemon(config, log).run()
+        take_library_warnings(log)
+        daemon = Daemon(config, log)
+        daemon.watch_signals()
+        daemon.run()
     finally:
         close_log()

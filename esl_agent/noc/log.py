@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -53,6 +54,22 @@ def open_log(
         None, wrapper_class=_word_logger(writer, LEVELS[level]), processors=[*processors, render]
     )
     return logger.say, writer.close
+
+
+def take_library_warnings(log: Log) -> None:
+    """Have what libraries warn of said as lines of our own log."""
+    logging.getLogger().handlers = [_LibraryWarnings(log)]
+    # The pool repeats each failed attempt; DB_DOWN has said it once.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+
+
+class _LibraryWarnings(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._say = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say("LIBRARY_WARNING", library=record.name, text=record.getMessage())
 
 
 def _word_logger(writer: LineWriter, threshold: int) -> type[structlog.BoundLoggerBase]:
