@@ -81,7 +81,7 @@ def export(
             count = write(rows, file)
         unfinished.replace(output)
     except OSError as error:
-        raise CdrExportError(f"can't write {error.filename or output}: {error.strerror}") from None
+        raise CdrExportError(f"can't write {output}: {error.strerror}") from None
     click.echo(f"{count} calls written to {output}", err=True)
 
 
