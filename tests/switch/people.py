@@ -1,0 +1,49 @@
+"""Who lives on the tests' network, and what the tests look for in events."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from esl_agent.lab.console import Event
+from esl_agent.lab.network import Carrier, Did, Network, Phone
+from esl_agent.lab.ports import free_port
+
+LONDON: Final = "442079460000"
+TORONTO: Final = "14165550123"
+
+
+def phone(user: str, account: str) -> Phone:
+    return Phone(user, f"secret of {user}", account, caller_id=f"1514555{user}", port=free_port())
+
+
+ALICE: Final = phone("0101", "1001")
+VICTIM: Final = phone("0102", "1002")  # whom others would like to charge
+OWNER: Final = phone("0103", "1003")  # has the DIDs
+POOR: Final = phone("0104", "1004")
+PENNILESS: Final = phone("0105", "1005")
+NOBODY: Final = phone("0106", "")  # a user without an account
+SUSPENDED: Final = phone("0107", "1007")
+
+TO_DEVICE: Final = Did("15145550181", OWNER.account, device=OWNER.user)
+ALWAYS: Final = Did("15145550182", OWNER.account, OWNER.user, f"+{LONDON}", "always")
+WHEN_BUSY: Final = Did("15145550183", OWNER.account, OWNER.user, f"+{LONDON}", "busy")
+NO_ANSWER: Final = Did("15145550184", OWNER.account, OWNER.user, f"+{LONDON}", "no_answer")
+
+ALPHA: Final = Carrier("alpha", free_port())
+BETA: Final = Carrier("beta", free_port())
+
+PEOPLE: Final = Network(
+    phones=(ALICE, VICTIM, OWNER, POOR, PENNILESS, NOBODY, SUSPENDED),
+    carriers=(ALPHA, BETA),
+    dids=(TO_DEVICE, ALWAYS, WHEN_BUSY, NO_ANSWER),
+)
+
+#: Somebody outside, whose calls come by a carrier.
+CALLER: Final = phone("0150", "")
+
+
+def payer(event: Event) -> dict[str, str]:
+    """What a leg says of who pays: the variables that the agent reads, without their prefix."""
+    names = ("account", "product", "number", "carrier", "forwarded_from")
+    found = {name: event.get(f"variable_esl_{name}") for name in names}
+    return {name: value for name, value in found.items() if value is not None}

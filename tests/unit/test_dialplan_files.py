@@ -1,0 +1,108 @@
+"""What dialplan/ ships is well-formed, hangs together, and has no way for a payer but the one meant."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from esl_agent.config import VariablesConfig
+from esl_agent.files import dialplan_dir
+
+FILES = sorted(dialplan_dir().rglob("*.xml"))
+CONTEXTS = {context.get("name") for context in Xml.parse(dialplan_dir() / "esl_agent.xml").iter("context")}
+
+
+def names(path: Path) -> str:
+    return str(path.relative_to(dialplan_dir()))
+
+
+def actions(path: Path) -> list[tuple[str, str]]:
+    return [
+        (action.get("application", ""), action.get("data", ""))
+        for kind in ("action", "anti-action")
+        for action in Xml.parse(path).iter(kind)
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=names)
+def test_it_is_well_formed(path: Path) -> None:
+    Xml.parse(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=names)
+def test_the_switchs_preprocessor_reads_it_as_xml_parsers_do(path: Path) -> None:
+    """It reads a line at a time, and takes a command out of a comment too (switch_xml.c, `preprocess`)."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if "X-PRE-PROCESS" in line:
+            assert re.fullmatch(r'\s*<X-PRE-PROCESS cmd="\w[\w-]*" data="[^"]+"/>', line)
+
+
+def test_each_file_that_is_included_is_there() -> None:
+    main = dialplan_dir() / "esl_agent.xml"
+    included = [command.get("data", "") for command in Xml.parse(main).iter("X-PRE-PROCESS")]
+
+    assert included
+    assert [name for name in included if not (dialplan_dir() / name).is_file()] == []
+
+
+def test_emergency_numbers_come_first_wherever_a_phone_dials() -> None:
+    for context in Xml.parse(dialplan_dir() / "esl_agent.xml").iter("context"):
+        if context.get("name") in ("esl_customer", "esl_transfer"):
+            assert context[0].get("data") == "esl_agent/emergency.xml"
+
+
+def test_every_global_variable_has_a_value() -> None:
+    known = {
+        command.get("data", "").split("=")[0]
+        for command in Xml.parse(dialplan_dir() / "config" / "vars.xml").iter("X-PRE-PROCESS")
+    }
+    of_freeswitch = {"local_ip_v4", "domain", "log_dir"}
+    used = {
+        name for path in FILES for name in re.findall(r"\$\$\{(\w+)\}", path.read_text(encoding="utf-8"))
+    }
+
+    assert used - of_freeswitch <= known
+
+
+@pytest.mark.parametrize("path", FILES, ids=names)
+def test_it_goes_on_in_contexts_that_there_are(path: Path) -> None:
+    for application, data in actions(path):
+        if application == "execute_extension" or " XML " in data:
+            assert data.split()[-1] in CONTEXTS
+
+
+@pytest.mark.parametrize("path", FILES, ids=names)
+def test_nothing_is_exported(path: Path) -> None:
+    """An export rides along with a transfer: the next leg would have the last one's payer."""
+    assert not [application for application, _ in actions(path) if "export" in application]
+
+
+@pytest.mark.parametrize("path", FILES, ids=names)
+def test_no_redirect_is_followed_on_any_leg_that_goes_out(path: Path) -> None:
+    for application, data in actions(path):
+        if "esl_leg={" in data or (application == "bridge" and "${esl_leg}" not in data):
+            assert "outbound_redirect_fatal=true" in data
+        assert (application == "bridge") <= data.startswith(("${esl_leg}", "{"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=names)
+def test_nothing_that_a_phone_names_is_read(path: Path) -> None:
+    """A phone's headers and addresses become variables whose names begin with `sip_`.
+
+    Its display name is text of its own choosing too, and has no place in a dial string.
+    """
+    read = set(re.findall(r"(?<!\$)\$\{(\w+)", path.read_text(encoding="utf-8")))
+
+    assert {name for name in read if name.startswith("sip_")} <= {"sip_authorized"}
+    assert not read & {"caller_id_name", "caller_id_number", "channel_name", "destination_number"}
+
+
+def test_the_agent_looks_for_the_variables_that_the_dialplan_sets() -> None:
+    agent = VariablesConfig()
+    text = "".join(path.read_text(encoding="utf-8") for path in FILES)
+
+    for name in (agent.account, agent.product, agent.number, agent.carrier, agent.forwarded_from):
+        assert re.search(rf"[{{,\[\"]{name}=", text)
