@@ -40,8 +40,8 @@ class Judgement:
     """What one rule said, for `esl-agent admit`."""
 
     rule: str
-    outcome: str  # `pass`, `admit` or `refuse`
-    text: str
+    outcome: str  # `ok`, `admit` or `refuse`
+    text: str  # what it found; of `ok`, what it asks for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,7 @@ class Decision:
     needs: Decimal = ZERO  # the first charge
     most: Decimal | None = None  # never to hold more than this for the call
     caller_id: str = ""  # to send; digits, "" for none
+    forwarded_from: str | None = None  # the DID, in digits
     tags: tuple[str, ...] = ()
     trace: tuple[Judgement, ...] = ()
 

@@ -74,3 +74,8 @@ class Facts:
     is_within_rate: bool = True  # the account's token bucket gave a token for this call
     spent_today: Decimal = ZERO  # as far as known; the store decides exactly
     carriers: tuple[Carrier, ...] = ()  # of the longest matching prefix
+
+    @property
+    def limits(self) -> Limits:
+        """The customer's; none where there is no customer."""
+        return self.customer.limits if self.customer else NO_LIMITS

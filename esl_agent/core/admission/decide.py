@@ -1,0 +1,118 @@
+"""The decision: the rules in order, the first that has a word decides, and nothing is admitted by default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from esl_agent.core.admission import rules
+from esl_agent.core.admission.decision import Admit, Decision, Judgement, Refuse, Rule, Verdict
+from esl_agent.core.admission.facts import Facts
+from esl_agent.core.admission.question import Question
+from esl_agent.core.admission.readings import (
+    caller_to_send,
+    emergency_caller,
+    first_charge,
+    is_payphone,
+    price_of,
+)
+from esl_agent.core.admission.reasons import REFUSALS, Reason
+from esl_agent.core.leg import Product
+
+OK: Final = "ok"
+ADMIT: Final = "admit"
+REFUSE: Final = "refuse"
+
+TAG_EMERGENCY: Final = "emergency"
+TAG_PAYPHONE: Final = "payphone"
+TAG_CALLER_ID_REPLACED: Final = "caller_id_replaced"
+
+#: What the store says when it can't hold the money, and the rule and reason that stands for it.
+_STORE_REFUSALS: Final[Mapping[str, tuple[Rule, Reason]]] = MappingProxyType(
+    {
+        "no_funds": (rules.funds, Reason.NO_FUNDS),
+        "too_many_calls": (rules.concurrent_calls, Reason.TOO_MANY_CALLS),
+        "day_spend": (rules.spend_per_day, Reason.DAY_SPEND),
+        "not_active": (rules.account_state, Reason.ACCOUNT_SUSPENDED),
+        "no_account": (rules.payer, Reason.UNKNOWN_ACCOUNT),
+    }
+)
+
+
+def decide(question: Question, facts: Facts) -> Decision:
+    """What becomes of the call, with what each rule said of it."""
+    trace: list[Judgement] = []
+    for rule in rules.RULES:
+        verdict = rule(question, facts)
+        trace.append(_judgement(rule, verdict))
+        if verdict is not None:
+            return _decision(question, facts, rule, verdict, tuple(trace))
+    return _decision(question, facts, rules.facts_known, Refuse(Reason.NO_DECISION), tuple(trace))
+
+
+def refused_by_store(decision: Decision, outcome: str) -> Decision:
+    """The decision after the store said `outcome` instead of holding the money.
+
+    An outcome of which nothing is known, or no answer at all, is no decision.
+    """
+    rule, reason = _STORE_REFUSALS.get(outcome, (rules.facts_known, Reason.NO_DECISION))
+    last = Judgement(rule.__name__, REFUSE, f"{reason}: the store says {outcome}")
+    return replace(
+        decision,
+        admitted=False,
+        rule=rule.__name__,
+        refusal=REFUSALS[reason],
+        detail=outcome,
+        trace=(*decision.trace, last),
+    )
+
+
+def summary(rule: Rule) -> str:
+    """What a rule asks for, in a sentence."""
+    return (rule.__doc__ or "").partition("\n")[0]
+
+
+def _judgement(rule: Rule, verdict: Verdict | None) -> Judgement:
+    match verdict:
+        case Admit(why):
+            return Judgement(rule.__name__, ADMIT, why)
+        case Refuse(reason, detail):
+            return Judgement(rule.__name__, REFUSE, f"{reason}: {detail}" if detail else str(reason))
+    return Judgement(rule.__name__, OK, summary(rule))
+
+
+def _decision(
+    question: Question, facts: Facts, rule: Rule, verdict: Verdict, trace: tuple[Judgement, ...]
+) -> Decision:
+    is_emergency = rule is rules.emergency
+    caller_id = emergency_caller(question, facts) if is_emergency else caller_to_send(question, facts)
+    refuse = verdict if isinstance(verdict, Refuse) else None
+    return Decision(
+        admitted=refuse is None,
+        rule=rule.__name__,
+        refusal=REFUSALS[refuse.reason] if refuse else None,
+        detail=refuse.detail if refuse else "",
+        account_id=facts.customer.account_id if facts.customer else 0,
+        product=question.product,
+        number=facts.number,
+        price=price_of(question, facts),
+        currency=facts.customer.currency if facts.customer else "",
+        needs=first_charge(question, facts),
+        most=facts.limits.spend_per_call,
+        caller_id=caller_id or "",
+        forwarded_from=facts.did.number if facts.did and question.product is Product.FORWARDING else None,
+        tags=_tags(question, facts, caller_id, is_emergency=is_emergency),
+        trace=trace,
+    )
+
+
+def _tags(question: Question, facts: Facts, caller_id: str | None, *, is_emergency: bool) -> tuple[str, ...]:
+    is_replaced = bool(caller_id) and (facts.caller is None or caller_id != facts.caller.digits)
+    tags = {
+        TAG_EMERGENCY: is_emergency,
+        TAG_PAYPHONE: is_payphone(question, facts),
+        TAG_CALLER_ID_REPLACED: is_replaced,
+    }
+    return tuple(tag for tag, holds in tags.items() if holds)

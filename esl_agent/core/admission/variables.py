@@ -1,0 +1,62 @@
+"""The answer to the switch, as channel variables of the caller's leg.
+
+Every answer sets every variable, with "" for those that it has no value for:
+a leg that asks again after a transfer must not find what it was told before.
+The switch takes "" as "unset" (switch_channel.c, `switch_channel_add_variable_var_check`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from esl_agent.core.admission import tokens
+from esl_agent.core.admission.decision import Decision
+from esl_agent.core.admission.dial import account_token, number_for_pricing
+
+ADMITTED: Final = "esl_admitted"
+
+#: Between variables of `multiset`; no value holds it.
+_DELIMITER: Final = "~"
+#: Nothing that the switch expands, splits or takes off: no $ \\ ' " ~ % and no line ends.
+_VALUE: Final = re.compile(r"[A-Za-z0-9_.:;@/+=,|\[\]*# -]*", re.ASCII)
+_VARIABLE: Final = re.compile(r"[a-z_]{1,64}", re.ASCII)
+
+
+def answer_variables(decision: Decision, admission_uuid: str, dial_string: str = "") -> dict[str, str]:
+    """The variables in the order in which they are to be set: `esl_admitted` last, when all else stands."""
+    refusal = None if decision.admitted else decision.refusal
+    variables = {
+        "esl_admission": tokens.uuid(admission_uuid),
+        "esl_account": account_token(decision.account_id) if decision.account_id else "",
+        "esl_product": decision.product.value,
+        "esl_number": number_for_pricing(decision.number) if decision.number else "",
+        "esl_reason": refusal.reason.value if refusal else "",
+        "esl_sip_code": str(refusal.sip_code) if refusal else "",
+        "esl_hangup_cause": refusal.hangup_cause if refusal else "",
+        "esl_announcement": refusal.announcement if refusal else "",
+        "esl_tags": ",".join(decision.tags),
+        "esl_dial_string": dial_string if decision.admitted else "",
+    }
+    if decision.admitted and decision.caller_id:
+        # Left out rather than unset: where there is none, the directory's own has to stand.
+        variables["effective_caller_id_number"] = tokens.digits(decision.caller_id)
+        variables["effective_caller_id_name"] = tokens.digits(decision.caller_id)
+    variables[ADMITTED] = "true" if decision.admitted else "false"
+    return {name: checked_value(name, value) for name, value in variables.items()}
+
+
+def as_multiset(variables: Mapping[str, str]) -> str:
+    """The argument of `multiset` that sets them in one go (mod_dptools.c, `multiset_function`)."""
+    pairs = (f"{name}={checked_value(name, value)}" for name, value in variables.items())
+    return f"^^{_DELIMITER}" + _DELIMITER.join(pairs)
+
+
+def checked_value(name: str, value: str) -> str:
+    """`value`; raises TokenError where the switch would make something else of it."""
+    if not _VARIABLE.fullmatch(name):
+        raise tokens.TokenError(f"{name[:40]!r} is not the name of a variable of ours")
+    if not _VALUE.fullmatch(value) or value != value.strip():
+        raise tokens.TokenError(f"{name} can't be set to {value[:40]!r}")
+    return value
