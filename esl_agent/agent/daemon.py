@@ -44,6 +44,8 @@ from esl_agent.switch.link import LinkChange, LinkConfig, LinkState, SwitchLink
 EVENTS: Final = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE", "HEARTBEAT")
 #: How often partitions are made ahead.
 PARTITIONS_EVERY_S: Final = 3_600
+#: How often admitted legs that never came are looked for.
+OVERDUE_EVERY_S: Final = 30
 #: How often the start tries a database that is away.
 START_RETRY_S: Final = 1.0
 #: How often a full event queue, and a drain, are looked at again.
@@ -86,7 +88,8 @@ class Daemon:
             now_us=self._clock.now_us,
             timers=self._timers,
             ask_hold=self._holder.ask,
-            settle=self._settler.put,
+            settle=self._settler.settle,
+            release=self._settler.release,
             switchboard=Switchboard(self._link.command, log),
             log=log,
             live_max=limits.live_calls_max,
@@ -102,6 +105,7 @@ class Daemon:
             self._settler.run,
             lambda: self._events.run(self._work_events),
             lambda: self._every(self._config.limits.account_cache_s, self._book.refresh),
+            lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
         )
         greenlets = [gevent.spawn(part) for part in parts]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
 from esl_agent.agent.book import Book, Priced
 from esl_agent.agent.cdr import cdr_of
+from esl_agent.agent.itinerary import Itineraries, Itinerary
 from esl_agent.core import call as machine
 from esl_agent.core.call import Call, CallPolicy, Phase
 from esl_agent.core.call_signals import (
@@ -73,7 +74,8 @@ class Desk:
         now_us: Callable[[], int],
         timers: Alarm,
         ask_hold: Callable[[int, str, HoldMoney, Callable[[Event], None]], None],
-        settle: Callable[[CdrRow], None],
+        settle: Callable[[CdrRow, str | None], None],
+        release: Callable[[int, str], None],
         switchboard: Switchboard,
         log: Log,
         live_max: int,
@@ -85,6 +87,8 @@ class Desk:
         self._timers = timers
         self._ask_hold = ask_hold
         self._settle = settle
+        self._release = release
+        self._itineraries = Itineraries()
         self._switchboard = switchboard
         self._log = log
         self._live_max = live_max
@@ -96,9 +100,24 @@ class Desk:
         """A leg came up; it is taken on if it is one of ours."""
         if leg.leg_uuid in self.live or leg.leg_uuid in self._ended_lately:
             return
-        priced = self._book.price(leg, self._now_us())
-        if priced is None:
+        itinerary = self._itineraries.of_leg(leg.leg_uuid)
+        if itinerary is not None:
+            self._begin_planned(leg, itinerary)
             return
+        priced = self._book.price(leg, self._now_us())
+        if priced is not None:
+            self._begin(priced)
+
+    def _begin_planned(self, leg: Leg, itinerary: Itinerary) -> None:
+        """A leg that was admitted: its money is held already."""
+        self._itineraries.leg_began(leg.leg_uuid)
+        priced = replace(itinerary.priced, leg=leg)
+        begun = machine.begin_held(leg, priced.price, itinerary.held)
+        live = self.live[leg.leg_uuid] = LiveCall(begun[0], priced)
+        self._carry_out(live, begun[1])
+
+    def _begin(self, priced: Priced) -> None:
+        """A leg that nobody asked for: money is held now, or it is refused."""
         refused = priced.refused
         if len(self.live) >= self._live_max and not priced.price.is_free:
             self._log("QUEUE_FULL", queue="live calls", limit=self._live_max)
@@ -107,7 +126,7 @@ class Desk:
             begun = machine.begin_refused(priced.leg, priced.price, refused, self._policy, self._now_us())
         else:
             begun = machine.begin(priced.leg, priced.price, self._policy)
-        live = self.live[leg.leg_uuid] = LiveCall(begun[0], priced)
+        live = self.live[priced.leg.leg_uuid] = LiveCall(begun[0], priced)
         self._carry_out(live, begun[1])
 
     def leg_answered(self, leg: Leg) -> None:
@@ -117,6 +136,10 @@ class Desk:
 
     def leg_ended(self, end: LegEnd) -> None:
         """A leg is over: what it cost is settled, whether or not we saw it begin."""
+        for account_id, leg_uuid in self._itineraries.caller_ended(end.leg.leg_uuid):
+            self._release(account_id, leg_uuid)
+        if self._itineraries.of_leg(end.leg.leg_uuid):
+            self.leg_created(end.leg)
         if end.leg.leg_uuid in self.live:
             self.tell(end.leg.leg_uuid, Ended(end))
         elif end.leg.leg_uuid not in self._ended_lately:
@@ -124,6 +147,17 @@ class Desk:
             if priced is not None:
                 call, effects = machine.end_unseen(end, priced.price, priced.refused)
                 self._carry_out(LiveCall(call, priced), effects)
+
+    # What admission says.
+
+    def expect(self, itinerary: Itinerary) -> None:
+        """A call was admitted and its money is held: these legs will come, one after the other."""
+        self._itineraries.add(itinerary)
+
+    def give_up_overdue(self) -> None:
+        """Free what is held for legs that did not come."""
+        for account_id, leg_uuid in self._itineraries.overdue(self._now_us()):
+            self._release(account_id, leg_uuid)
 
     # What our own timers and the store say.
 
@@ -155,11 +189,18 @@ class Desk:
                 case KillLeg(cause):
                     self._switchboard.kill(leg_uuid, cause)
                 case Settle():
-                    self._settle(cdr_of(live.priced, effect))
+                    self._settle(cdr_of(live.priced, effect), self._hand_to(effect.end))
                 case Note(word, fields):
                     self._log(word, **_who(live), **fields)
         if live.call.phase is Phase.ENDED:
             self._forget(leg_uuid)
+
+    def _hand_to(self, end: LegEnd) -> str | None:
+        """The leg that gets the hold of one that ended unanswered."""
+        if self._itineraries.of_leg(end.leg.leg_uuid) is None:
+            return None
+        was_answered = end.leg.answered_us is not None
+        return self._itineraries.leg_ended(end.leg.leg_uuid, was_answered=was_answered)
 
     def _forget(self, leg_uuid: str) -> None:
         self.live.pop(leg_uuid, None)

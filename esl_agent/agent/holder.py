@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import gevent
 import psycopg
@@ -13,15 +13,6 @@ from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.core.call_signals import Event, Held, HoldFailed, HoldMoney, HoldRefused
 from esl_agent.noc.log import Log
 from esl_agent.store.holds import HoldRequest, HoldResult, Outcome, hold_many
-
-#: What a refusal is called on the CDR and in the log.
-REASONS: Final = {
-    Outcome.NO_FUNDS: "no_funds",
-    Outcome.NO_ACCOUNT: "unknown_account",
-    Outcome.NOT_ACTIVE: "account_not_active",
-    Outcome.SETTLED: "already_settled",
-}
-
 
 #: Who asked is told what came of it.
 Tell = Callable[[Event], None]
@@ -78,4 +69,4 @@ def _give_up(batch: Sequence[Asked]) -> None:
 def _event_of(result: HoldResult) -> Event:
     if result.outcome is Outcome.HELD:
         return Held(result.held, result.available)
-    return HoldRefused(REASONS[result.outcome])
+    return HoldRefused(result.outcome.value)

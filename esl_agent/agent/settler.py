@@ -1,8 +1,12 @@
-"""Writes what calls cost, many in one commit; a database that is away is waited for."""
+"""Writes what calls cost and frees what they did not need, many in one commit.
+
+A database that is away is waited for: nothing that is owed is dropped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import gevent
 import psycopg
@@ -13,7 +17,11 @@ from esl_agent.agent.batches import BatchQueue, QueueFullError
 from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow
+from esl_agent.store.pool import Connection
+from esl_agent.store.release import release_many
 from esl_agent.store.settle import Settled, settle_many
+
+Result = TypeVar("Result")
 
 # DB_DOWN and DB_UP say all there is to say of a retry.
 set_on_retry_hooks([])
@@ -24,27 +32,40 @@ RETRY_FIRST_S = 0.1
 FULL_PAUSE_S = 0.05
 
 
+class Settlement(NamedTuple):
+    """A leg that is over, and the leg that gets its hold if it cost nothing."""
+
+    row: CdrRow
+    hand_to: str | None
+
+
+class Release(NamedTuple):
+    """A leg that was planned and will not come."""
+
+    account_id: int
+    leg_uuid: str
+
+
 class Settler:
-    """CDRs on their way to Postgres.  None is dropped: a full queue holds up whoever brings more."""
+    """Settlements on their way to Postgres, in order.  A full queue holds up whoever brings more."""
 
     def __init__(
         self, database: Database, log: Log, *, queue_max: int, batch_max: int, retry_max_s: float
     ) -> None:
         self._database = database
         self._log = log
-        self._queue = BatchQueue[CdrRow](queue_max, batch_max)
+        self._queue = BatchQueue[Settlement | Release](queue_max, batch_max)
         self._queue_max = queue_max
         self._retry_max_s = retry_max_s
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def put(self, row: CdrRow) -> None:
-        try:
-            self._queue.put(row)
-        except QueueFullError:
-            self._log("QUEUE_FULL", queue="settlements", limit=self._queue_max)
-            self._put_when_there_is_room(row)
+    def settle(self, row: CdrRow, hand_to: str | None = None) -> None:
+        self._put(Settlement(row, hand_to))
+
+    def release(self, account_id: int, leg_uuid: str) -> None:
+        self._put(Release(account_id, leg_uuid))
 
     def run(self) -> None:
         self._queue.run(self._work)
@@ -52,34 +73,52 @@ class Settler:
     def wait_empty(self, timeout_s: float) -> bool:
         return self._queue.wait_empty(timeout_s)
 
-    def _put_when_there_is_room(self, row: CdrRow) -> None:
+    def _put(self, item: Settlement | Release) -> None:
+        is_told = False
         while True:
-            gevent.sleep(FULL_PAUSE_S)
             try:
-                return self._queue.put(row)
+                return self._queue.put(item)
             except QueueFullError:
-                continue
+                if not is_told:
+                    self._log("QUEUE_FULL", queue="settlements", limit=self._queue_max)
+                    is_told = True
+                gevent.sleep(FULL_PAUSE_S)
 
-    def _work(self, rows: Sequence[CdrRow]) -> None:
+    def _work(self, batch: Sequence[Settlement | Release]) -> None:
+        """Settle first: a release may be of a leg that one of these settlements hands its hold to."""
+        self._settle_or_tell([item for item in batch if isinstance(item, Settlement)])
+        releases = [(item.account_id, item.leg_uuid) for item in batch if isinstance(item, Release)]
+        if releases:
+            self._with_connection(lambda conn: release_many(conn, releases))
+
+    def _settle_or_tell(self, settlements: Sequence[Settlement]) -> None:
         try:
-            self._settle(rows)
+            self._settle(settlements)
         except psycopg.Error as error:
             # Postgres answered, and refused.  One row must not take the others with it.
-            if len(rows) > 1:
-                for row in rows:
-                    self._work([row])
+            if len(settlements) > 1:
+                for settlement in settlements:
+                    self._settle_or_tell([settlement])
             else:
-                self._log("CDR_UNWRITABLE", leg=rows[0].leg_uuid, error=str(error), cdr=repr(rows[0]))
+                row = settlements[0].row
+                self._log("CDR_UNWRITABLE", leg=row.leg_uuid, error=str(error), cdr=repr(row))
 
-    def _settle(self, rows: Sequence[CdrRow]) -> None:
+    def _settle(self, settlements: Sequence[Settlement]) -> None:
+        rows = [settlement.row for settlement in settlements]
+        hand_to = {each.row.leg_uuid: each.hand_to for each in settlements if each.hand_to}
+        results = self._with_connection(lambda conn: settle_many(conn, rows, hand_to=hand_to))
+        for row, result in zip(rows, results, strict=True):
+            if result.settled:
+                self._tell(row, result)
+
+    def _with_connection(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns, tried again for as long as the database is away."""
         for attempt in stamina.retry_context(
             on=OUTAGE, attempts=None, timeout=None, wait_initial=RETRY_FIRST_S, wait_max=self._retry_max_s
         ):
             with attempt, self._database.connection() as conn:
-                results = settle_many(conn, rows)
-        for row, result in zip(rows, results, strict=True):
-            if result.settled:
-                self._tell(row, result)
+                result = work(conn)
+        return result
 
     def _tell(self, row: CdrRow, result: Settled) -> None:
         self._log(
