@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import ipaddress
 import tomllib
+import zoneinfo
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_origin, get_type_hints
 
 import msgspec
 
+from esl_agent.core import money
+from esl_agent.core.numbering import NumberClass, Numbering, parse_overrides
 from esl_agent.errors import EslAgentError
 
 ENVIRONMENT_PREFIX: Final = "ESL_AGENT_"
@@ -24,6 +27,7 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=3_600_000)]
+Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
 VariableName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 
@@ -63,7 +67,7 @@ class VariablesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NumberingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    home_country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")] = "CA"
+    home_country: Country = "CA"
     home_area: Annotated[str, msgspec.Meta(pattern="^[0-9]{0,5}$")] = "514"
     overrides_file: str = ""
 
@@ -78,6 +82,25 @@ class BudgetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cut_lead_ms: Annotated[int, msgspec.Meta(ge=0, le=2_000)] = 60
     unfunded_ms: Annotated[int, msgspec.Meta(ge=0, le=30_000)] = 2_000
     kill_retry_ms: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 500
+
+
+class AdmissionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the dialplan asks, and what the operator lets anybody do (terms 5, 6, 13)."""
+
+    outbound_host: str = "127.0.0.1"
+    outbound_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8084
+    local_socket: str = ""
+    networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    peers_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
+    deadline_ms: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 2_000
+    database_down: Literal["refuse", "cached"] = "refuse"
+    cached_call_max: str = "0.5000"
+    cached_account_max: str = "2.0000"
+    allow_premium: bool = False
+    blocked_classes: tuple[NumberClass, ...] = (NumberClass.SATELLITE, NumberClass.PERSONAL)
+    blocked_countries: tuple[Country, ...] = ()
+    payphone_oli: tuple[str, ...] = ("27", "70")
+    time_zone: str = "America/Toronto"
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +126,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variables: VariablesConfig = VariablesConfig()
     numbering: NumberingConfig = NumberingConfig()
     budget: BudgetConfig = BudgetConfig()
+    admission: AdmissionConfig = AdmissionConfig()
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()
 
@@ -139,6 +163,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def numbering_of(config: Config) -> Numbering:
+    """The operator's numbering; raises EslAgentError where the file of overrides can't be read."""
+    section = config.numbering
+    if not section.overrides_file:
+        return Numbering(section.home_country, section.home_area)
+    try:
+        text = Path(section.overrides_file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EslAgentError(f"[numbering] overrides_file {section.overrides_file}: {error}") from None
+    return Numbering(section.home_country, section.home_area, parse_overrides(text))
 
 
 class _Override(msgspec.Struct, frozen=True):
@@ -199,7 +235,9 @@ def _build(name: str, values: Mapping[str, Any], problems: list[str]) -> Any:
 
 def _convert(value: object, hint: Any) -> object:
     if isinstance(value, _Override):
-        return msgspec.convert(value.text, hint, strict=False)
+        is_list = get_origin(hint) is tuple
+        text = [part.strip() for part in value.text.split(",") if part.strip()] if is_list else value.text
+        return msgspec.convert(text, hint, strict=False)
     return msgspec.convert(value, hint)
 
 
@@ -216,5 +254,17 @@ def _check_together(config: Config, source: str) -> None:
         )
     if config.budget.last_ask_ms >= config.budget.extend_lead_ms:
         problems.append("[budget] last_ask_ms has to be below extend_lead_ms: it is the second asking")
+    for name in ("cached_call_max", "cached_account_max"):
+        try:
+            money.amount(getattr(config.admission, name))
+        except money.MoneyError as error:
+            problems.append(f"[admission] {name}: {error}")
+    for network in config.admission.networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            problems.append(f"[admission] networks: {error}")
+    if config.admission.time_zone not in zoneinfo.available_timezones():
+        problems.append(f"[admission] time_zone: there is no {config.admission.time_zone!r}")
     if problems:
         raise ConfigError(source, problems)

@@ -12,7 +12,6 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import gevent
@@ -29,9 +28,8 @@ from esl_agent.agent.holder import Holder
 from esl_agent.agent.settler import Settler
 from esl_agent.agent.switchboard import Switchboard
 from esl_agent.agent.timers import Timers
-from esl_agent.config import Config
+from esl_agent.config import Config, numbering_of
 from esl_agent.core.call import CallPolicy
-from esl_agent.core.numbering import Numbering, parse_overrides
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import ensure_partitions
@@ -240,15 +238,3 @@ def link_config_of(config: Config) -> LinkConfig:
         command_deadline_s=switch.command_deadline_ms / 1_000,
         heartbeat_timeout_s=switch.heartbeat_timeout_s,
     )
-
-
-def numbering_of(config: Config) -> Numbering:
-    """The operator's numbering; raises EslAgentError where the file of overrides can't be read."""
-    section = config.numbering
-    if not section.overrides_file:
-        return Numbering(section.home_country, section.home_area)
-    try:
-        text = Path(section.overrides_file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EslAgentError(f"[numbering] overrides_file {section.overrides_file}: {error}") from None
-    return Numbering(section.home_country, section.home_area, parse_overrides(text))

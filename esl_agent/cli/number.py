@@ -7,7 +7,8 @@ import click
 from esl_agent.cli.arguments import ACCOUNT_ID
 from esl_agent.cli.database import configured, with_database
 from esl_agent.cli.output import as_json_option, print_json, print_table
-from esl_agent.core.numbering import Number, NumberClass, Numbering
+from esl_agent.config import numbering_of
+from esl_agent.core.numbering import Number, NumberClass
 from esl_agent.store import numbers
 from esl_agent.store.numbers import ForwardWhen, NumberKind, OwnedNumber
 from esl_agent.store.pool import Connection
@@ -85,8 +86,7 @@ def remove(conn: Connection, number: str) -> None:
 
 
 def _parsed(text: str) -> Number:
-    home = configured().numbering
-    return Numbering(home.home_country, home.home_area).parse(text)
+    return numbering_of(configured()).parse(text)
 
 
 def _print(owned: list[OwnedNumber]) -> None:

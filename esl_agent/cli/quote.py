@@ -21,7 +21,7 @@ from esl_agent import config
 from esl_agent.core import money
 from esl_agent.core.deck_file import parse_deck
 from esl_agent.core.leg import Product
-from esl_agent.core.numbering import Number, Numbering, Override, parse_overrides
+from esl_agent.core.numbering import Number
 from esl_agent.core.price import Charge, LineKind, Price
 from esl_agent.core.rating import US_PER_S, rate_leg
 from esl_agent.core.tariff import Deck, NoRate, Plan, price_call
@@ -95,7 +95,7 @@ def quote(
     """
     if duration_us is None and not unanswered:
         raise click.UsageError("Give --seconds, or --unanswered.")
-    parsed = _numbering(config_file).parse(number)
+    parsed = config.numbering_of(config.load(config_file, os.environ)).parse(number)
     deck = _deck(deck_file) if deck_file is not None else None
     product = Product.FORWARDING if forwarded else Product.TERMINATION
     price = _price(parsed, deck, product, rate_per_minute)
@@ -106,15 +106,6 @@ def quote(
     else:
         table = _as_table(parsed, price, charge, talked_us, _rate_source(price, rate_per_minute))
         Console(highlight=False).print(table)
-
-
-def _numbering(config_file: Path | None) -> Numbering:
-    settings = config.load(config_file, os.environ).numbering
-    overrides: tuple[Override, ...] = ()
-    if settings.overrides_file:
-        with _reading(Path(settings.overrides_file)) as file:
-            overrides = parse_overrides(file.read())
-    return Numbering(settings.home_country, settings.home_area, overrides)
 
 
 def _deck(path: Path) -> Deck:
