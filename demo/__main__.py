@@ -1,0 +1,41 @@
+"""`python -m demo [--keep]`."""
+
+from gevent import monkey
+
+monkey.patch_all()  # before anything imports psycopg or subprocess
+
+import argparse  # noqa: E402
+import sys  # noqa: E402
+
+from rich.console import Console  # noqa: E402
+
+from demo.errors import Stopped  # noqa: E402
+from demo.play import play  # noqa: E402
+from esl_agent.errors import EslAgentError  # noqa: E402
+
+FAILED = 1
+#: A shell's exit code for a process that a signal ended is this and the signal's number.
+STOPPED = 128
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="make demo", description="A switch, calls, a live log, and what they cost."
+    )
+    parser.add_argument("--keep", action="store_true", help="leave everything up, with commands to play with")
+    arguments = parser.parse_args()
+    console = Console(highlight=False, emoji=False)
+    try:
+        play(console, keep=arguments.keep)
+    except Stopped as stopped:
+        console.print("\nStopped; nothing is left running.")
+        return STOPPED + stopped.number
+    except EslAgentError as error:
+        Console(stderr=True, highlight=False).print(
+            f"\n[bold red]The demo failed:[/] {error}", soft_wrap=True
+        )
+        return FAILED
+    return 0
+
+
+sys.exit(main())

@@ -1,0 +1,103 @@
+"""The demo on a FreeSWITCH that runs already, named by FREESWITCH=host:port.
+
+Calls there go out by that switch's own carriers, so nothing is called but what
+DEMO_NUMBERS names, or what is typed.  The demo's daemon refuses the calls of
+accounts that it does not know: it is for a switch that nobody else uses.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from demo.cast import Scene
+from demo.errors import DemoError
+from esl_agent.config import SwitchConfig
+from esl_agent.lab.console import Console, ConsoleError, Event, EventTap
+
+PASSWORD_VARIABLE: Final = "FREESWITCH_PASSWORD"  # noqa: S105  a name
+NUMBERS_VARIABLE: Final = "DEMO_NUMBERS"
+CALLER: Final = 1001
+#: A shorter number is an emergency's or a service's, and not for a demo.
+NUMBER_DIGITS_MIN: Final = 7
+#: By the context that transfers go through, somebody can call without a phone.
+CONTEXT: Final = "esl_transfer"
+EVENTS: Final = "CHANNEL_CREATE CHANNEL_HANGUP_COMPLETE"
+#: A loopback leg would hand its own codec on, which no carrier speaks.
+CODEC: Final = "absolute_codec_string=PCMU,export_vars=absolute_codec_string"
+
+
+class NamedSwitch:
+    """Somebody's FreeSWITCH, with our dialplan in it."""
+
+    def __init__(self, where: str, environment: Mapping[str, str]) -> None:
+        host, _, port = where.rpartition(":")
+        if not host or not port.isdecimal():
+            raise DemoError(f"FREESWITCH={where}: write host:port, as 127.0.0.1:8021")
+        self.host, self.port = host, int(port)
+        self.password = environment.get(PASSWORD_VARIABLE, SwitchConfig().password)
+        numbers = environment.get(NUMBERS_VARIABLE, "").replace(",", " ").split()
+        scenes = tuple(Scene(title=NUMBERS_VARIABLE, account=CALLER, number=number) for number in numbers)
+        self.acts: Sequence[Sequence[Scene]] = (scenes,) if scenes else ()
+        self._console: Console | None = None
+        self._tap: EventTap | None = None
+        self._calls: list[str] = []
+
+    def start(self) -> None:
+        self._console = console = Console(self.host, self.port, self.password)
+        self._tap = EventTap(Console(self.host, self.port, self.password), EVENTS)
+        if console.api(f"xml_locate dialplan context name {CONTEXT}").startswith("-ERR"):
+            raise DemoError(
+                f"the switch at {self.host}:{self.port} lacks our dialplan: write it out with "
+                "`esl-agent files dialplan DIR`, include it as its README says, and `reloadxml`"
+            )
+        if not console.api("show calls count").strip().startswith("0 "):
+            raise DemoError(
+                f"the switch at {self.host}:{self.port} has calls up, and the demo's daemon would refuse "
+                "those of accounts that it does not know: name a switch that nobody else uses"
+            )
+
+    def place(self, scene: Scene) -> None:
+        if len(scene.number) < NUMBER_DIGITS_MIN or not scene.number.removeprefix("+").isdecimal():
+            raise DemoError(f"{scene.number} is not called on a switch that may have real carriers")
+        call = str(uuid.uuid4())
+        variables = f"origination_uuid={call},esl_transfer_account={scene.account},{CODEC}"
+        where = f"loopback/{scene.number}/{CONTEXT}/XML"
+        self._standing().command(f"bgapi originate {{{variables}}}{where} &sleep({scene.talk_ms})")
+        self._calls.append(call)
+
+    def finish(self, deadline_s: float) -> None:
+        while self._calls:
+            is_end = partial(_is_end_of, self._calls[0])
+            self._heard().wait(is_end, "the end of a call", deadline_s)
+            self._calls.pop(0)
+
+    def paid_legs(self) -> set[str]:
+        return {event["Unique-ID"] for event in self._heard().events if "variable_esl_account" in event}
+
+    def stop(self) -> None:
+        """End the calls that are up; the switch itself is not ours to stop."""
+        if self._console is not None:
+            with suppress(ConsoleError, OSError):
+                for call in self._calls:
+                    self._console.api(f"uuid_kill {call}")
+            self._console.close()
+        if self._tap is not None:
+            self._tap.close()
+
+    def _standing(self) -> Console:
+        if self._console is None:
+            raise DemoError("not connected to the switch")
+        return self._console
+
+    def _heard(self) -> EventTap:
+        if self._tap is None:
+            raise DemoError("not connected to the switch")
+        return self._tap
+
+
+def _is_end_of(call: str, event: Event) -> bool:
+    return (event["Event-Name"], event["Unique-ID"]) == ("CHANNEL_HANGUP_COMPLETE", call)
