@@ -14,12 +14,14 @@ from typing import Any, Final
 from esl_agent.errors import EslAgentError
 from esl_agent.lab.child import Child, wait_until
 from esl_agent.lab.network import DOMAIN, Phone
-from esl_agent.lab.ports import LOOPBACK, free_port, is_free
+from esl_agent.lab.ports import LOOPBACK, free_port, free_ports, is_free
 from esl_agent.lab.scripts import script
 
 READY_S: Final = 5.0
 CALL_S: Final = 30.0
 STOP_S: Final = 1.0
+#: Audio and video, RTP and RTCP.
+MEDIA_PORTS: Final = 4
 #: SIPp's exit code for "all calls went as the scenario says".
 ALL_WENT_WELL: Final = 0
 
@@ -52,7 +54,7 @@ class SippRun:
         self._messages = folder / f"{name}.messages"
         file = folder / f"{name}.xml"
         file.write_text(text, encoding="utf-8")
-        command = [binary, "-sf", str(file), "-i", LOOPBACK, "-p", str(port), "-mp", str(free_port())]
+        command = [binary, "-sf", str(file), "-i", LOOPBACK, "-p", str(port), "-mp", str(free_ports(MEDIA_PORTS))]
         command += ["-cp", str(free_port()), "-nostdin", "-trace_msg", "-message_file", str(self._messages)]
         self._child = Child([*command, *options], folder / f"{name}.log")
 

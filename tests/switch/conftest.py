@@ -17,7 +17,8 @@ from esl_agent.lab.freeswitch import NoFreeSwitch, PrivateSwitch, find_freeswitc
 from esl_agent.lab.network import Phone
 from esl_agent.lab.sipp import NoSipp, Sipp, SippRun, find_sipp
 
-SETTINGS = {"esl_ring_s": 2, "esl_device_ring_s": 1}
+#: The switch counts whole seconds of the clock: 3 may be little more than 2.
+SETTINGS = {"esl_ring_s": 4, "esl_device_ring_s": 3}
 QUIET_S = 10.0
 
 
