@@ -206,5 +206,6 @@ COMMANDS: Final[Mapping[str, Callable[[Core, str], str]]] = {
     "show": show,
     "sofia": _sofia,
     "status": _status,
+    "strepoch": lambda core, argument: str(core.stamp() // 1_000_000),
     "version": _version,
 }

@@ -300,6 +300,7 @@ class Call:
             ending.end_dialled(core, ringing, "ORIGINATOR_CANCEL", "caller")
         if peer is not None and peer.is_up:
             ending.end_by_transfer(core, peer)
+            leg.peer_cause = peer.cause
         self._reprofile(destination)
         if peer is not None:
             leg.bridged_us = 0

@@ -257,14 +257,19 @@ def _divert_events(listener: Listener, command: Command) -> bytes:
 def _log(listener: Listener, command: Command) -> bytes:
     word = command.line[3:].strip(" ").split(" ")[0] or "debug"
     if word.isdecimal() and int(word) < len(_LOG_LEVELS):
-        return _reply(f"+OK log level {word} [{word}]")
-    if word.lower() in _LOG_LEVELS:
-        return _reply(f"+OK log level {word} [{_LOG_LEVELS.index(word.lower())}]")
-    return _reply("-ERR invalid log level")
+        listener.log_level = int(word)
+    elif word.lower() in _LOG_LEVELS:
+        listener.log_level = _LOG_LEVELS.index(word.lower())
+    else:
+        return _reply("-ERR invalid log level")
+    return _reply(f"+OK log level {word} [{listener.log_level}]")
 
 
 def _nolog(listener: Listener, command: Command) -> bytes:
-    return _reply("-ERR not loging")  # sic; nothing is ever logged here
+    if listener.log_level is None:
+        return _reply("-ERR not loging")  # sic
+    listener.log_level = None
+    return _reply("+OK no longer logging")
 
 
 def _sendevent(listener: Listener, command: Command) -> bytes:

@@ -67,11 +67,18 @@ class SimulatorConfig:
     traffic: TrafficConfig = field(default_factory=TrafficConfig)
 
 
+def _path(kind: type, value: Any) -> Any:
+    """A Path from the text of one: the only type here that msgspec doesn't know."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"{kind} can't be written in TOML")
+
+
 def load_config(path: Path) -> SimulatorConfig:
     """Read the [simulator] table of a TOML file; raises SimulatorError where it doesn't make sense."""
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("simulator", {})
-        return msgspec.convert(table, SimulatorConfig, strict=False)
+        return msgspec.convert(table, SimulatorConfig, strict=False, dec_hook=_path)
     except OSError as error:
         raise SimulatorError(f"{path}: can't be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from esl_agent.simulator import api
 from esl_agent.simulator.call import Call
 from esl_agent.simulator.cdr_file import CdrWriter
-from esl_agent.simulator.clock import TickClock
+from esl_agent.simulator.clock import TickClock, local_date
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.events import UNSEEN_BEFORE, Event, Head, Identity
 from esl_agent.simulator.formats import Format
@@ -27,8 +27,7 @@ from esl_agent.simulator.template import leg_template, profile_template
 from esl_agent.simulator.timers import Timer, Timers
 from esl_agent.simulator.truth import TruthBook
 
-#: A step of signalling between the two legs takes a tick of the recorded switch.
-SIGNAL_US = 20_000
+LOG_LEVELS = ("CONSOLE", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG")
 
 
 class Listener(Protocol):
@@ -37,6 +36,8 @@ class Listener(Protocol):
     def wants(self, name: str, leg_uuid: str) -> bool: ...
 
     def deliver(self, event: Event) -> None: ...
+
+    def hear_log(self, level: int, file: str, function: str, line: int, data: str) -> None: ...
 
 
 class Core:
@@ -149,6 +150,14 @@ class Core:
         head = self._head("CHANNEL_DATA")
         write = _writer(leg, with_profile=with_profile)
         return Event("CHANNEL_DATA", head, leg_uuid=leg.uuid, write=write, after=after)
+
+    def log(self, level: int, file: str, function: str, line: int, text: str) -> None:
+        """Write a line into the switch's log, for clients that listen to it (switch_log.c)."""
+        now = self.stamp()
+        prefix = f"{local_date(now // 1_000_000)}.{now % 1_000_000:06} 98.00% [{LOG_LEVELS[level]}]"
+        data = f"{prefix} {file}:{line} {text}\n"
+        for listener in self.listeners:
+            listener.hear_log(level, file, function, line, data)
 
     def _head(self, name: str) -> Head:
         self.sequence += 1 + UNSEEN_BEFORE.get(name, 0)

@@ -172,6 +172,7 @@ class Dialling:
             caller.call_state = "EARLY"
         self._bridge(leg)
         leg.call_state = "EARLY"
+        self._tell_bridged(leg)
         leg.step("callee.bridged")
 
     def _end_of_ringing(self, leg: Leg) -> None:
@@ -199,6 +200,7 @@ class Dialling:
         self._cause = leg.cause
         caller = self.call.caller
         caller.causes_had.append((leg.uuid, leg.cause))
+        caller.lost_cause, caller.lost_sip_status = leg.cause, leg.sip_status
         if self.legs:
             return
         for timer in self._timers:
@@ -274,18 +276,24 @@ class Dialling:
         if leg.answered_us:
             leg.call_state = "ACTIVE"
 
+    def _tell_bridged(self, leg: Leg) -> None:
+        caller = self.call.caller
+        caller.bridged_to, leg.bridged_to = leg, caller
+
     def _update(self, leg: Leg, early: bool) -> None:
         """Each side is told whom it talks to."""
         core, caller = self.core, self.call.caller
         if not caller.is_up or not leg.is_up:
             return
         caller.call_state = leg.call_state = "ACTIVE"
+        self._tell_bridged(leg)
         first = len([1 for _, cause in caller.causes_had if cause == "NONE"]) == 1
         caller.step(
             *(("accepted",) if early else ("caller.bridged",)),
             *(("caller.acknowledged",) if first else ()),
             "caller.updated",
         )
+        caller.told = (leg.callee_name, leg.callee_number)
         core.fire("CALL_UPDATE", caller, before=_update_fields(leg.callee_name, leg.callee_number, leg))
         leg.step("accepted", *(() if early else ("callee.bridged",)), "callee.updated")
         core.fire("CALL_UPDATE", leg, before=_update_fields(leg.caller_name, leg.caller_number, caller))

@@ -53,8 +53,10 @@ def end_bridge_by_caller(core: Core, a: Leg, b: Leg, cause: str, ended_by: str) 
     bye = ended_by == "caller"
     a.step(*(("hung_up",) if bye else ()), "was_originator")
     go_down(core, a, cause, ended_by)
+    b.lost_cause = b.peer_cause = cause
     b.step("unbridged", "follows" if bye else "follows_cut")
     go_down(core, b, causes.NORMAL_CLEARING, ended_by)
+    a.peer_cause = b.cause
     a.disposition, b.disposition = "recv_bye" if bye else "send_bye", "send_bye"
     a.step("unbridged", *(("disposed",) if bye else ()), "bridge_over")
     if b.bridged_us:
@@ -72,6 +74,7 @@ def end_bridge_by_callee(core: Core, a: Leg, b: Leg, cause: str, ended_by: str, 
     b.step(*(("hung_up",) if bye else ()), "was_originatee")
     go_down(core, b, cause, ended_by)
     b.disposition = "recv_bye" if bye else "send_bye"
+    a.lost_cause, a.lost_sip_status, a.peer_cause = cause, b.sip_status, cause
     a.step("unbridged", "follows" if bye else "follows_cut", "bridge_over")
     if b.bridged_us:
         core.fire("CHANNEL_UNBRIDGE", a, before=bridge_fields(a, b))
@@ -102,6 +105,7 @@ def end_dialling_by_caller(core: Core, a: Leg, legs: list[Leg], cause: str, ende
     a.step(*(("hung_up",) if bye else ()))
     go_down(core, a, cause, ended_by)
     for b in legs:
+        b.lost_cause = cause
         b.step("follows" if bye else "follows_cut")
         go_down(core, b, "ORIGINATOR_CANCEL", ended_by)
         a.causes_had.append((b.uuid, b.cause))

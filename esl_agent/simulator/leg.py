@@ -76,6 +76,11 @@ class Leg:
 
     other: Leg | None = None  # the other leg …
     shows_other: bool = False  # … whose profile its events show
+    bridged_to: Leg | None = None  # the last leg that it was told to be bridged to
+    told: tuple[str, str] = ("", "")  # name and number of the other side, as last sent to this one
+    peer_cause: str = ""  # why the other leg ended
+    lost_cause: str = ""  # why the last leg ended that this one lost, be it not even answered
+    lost_sip_status: int = 200
     other_callee: tuple[str, str] | None = None  # name and number, as the profile shown had them
     has_codec: bool = False
     is_alone: bool = False  # an outbound leg after its bridge: it counts as a call of its own

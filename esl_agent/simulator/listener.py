@@ -29,6 +29,7 @@ GOODBYE: Final = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon
 SHUT_DOWN: Final = "The system is being shut down.\n"
 LOST_EVENTS: Final = "killed listener because of lost events\n"
 
+CRITICAL: Final = 2
 #: How much is handed to the socket at once.
 _TAKE_BYTES_MAX: Final = 256 * 1024
 
@@ -47,6 +48,7 @@ class Listener:
         self.events: set[str] = set()
         self.subclasses: set[str] = set()
         self.filters: list[tuple[str, str]] = []
+        self.log_level: int | None = None  # up to which level (0 console, 7 debug) it hears the log
         self.my_leg: str | None = None  # only this leg's events, after `myevents`
         self.linger_s: int | None = None  # None: the connection ends with the call; -1: never
         self.resumes = False
@@ -97,13 +99,18 @@ class Listener:
         """Send an event's frame, if there is room."""
         if self.closing:
             return
-        if len(self._out) >= self.core.config.event_queue_max:
+        room = self.core.config.event_queue_max
+        if len(self._out) >= room:
             self.missed += 1
             self.core.events_lost += 1
             if self.missed > self.core.config.missed_max:
                 self.close(LOST_EVENTS)
             return
-        self.missed = 0
+        if self.missed:
+            # The one place where the switch says that it dropped events: its log, once there is room.
+            lost = f"Lost [{self.missed}] events! Event Queue size: [{len(self._out)}/{room}]"
+            self.core.log(CRITICAL, "mod_event_socket.c", "event_handler", 389, lost)
+            self.missed = 0
         self.core.events_sent += 1
         self._out.append(frame)
         self.when_output()
@@ -176,6 +183,16 @@ class Listener:
         """Send an event that is wanted, unless a filter is against it."""
         if not self.filters or self._passes(event):
             self.faults.send(self, event.name, event.frame(self.format))
+
+    def hear_log(self, level: int, file: str, function: str, line: int, data: str) -> None:
+        """Send a line of the switch's log, if the client listens to such."""
+        if self.log_level is None or level > self.log_level or self.closing:
+            return
+        self.say(
+            f"Content-Type: log/data\nContent-Length: {len(data.encode())}\nLog-Level: {level}\n"
+            f"Text-Channel: 0\nLog-File: {file}\nLog-Func: {function}\nLog-Line: {line}\n"
+            f"User-Data: \n\n{data}".encode()
+        )
 
     def _passes(self, event: Event) -> bool:
         """As `event_handler` does it: one positive match is enough, one negative match is too much."""

@@ -158,13 +158,22 @@ class Server:
 
     def open(self) -> None:
         """Listen; raises SimulatorError where that can't be."""
-        address = (self._config.host, self.port)
-        self._server = StreamServer(address, self._welcome, backlog=_BACKLOG, spawn=self._pool)
+        listening = self._listen(self._config.host, self.port)
+        self.port = listening.getsockname()[1]
+        self._server = StreamServer(listening, self._welcome, spawn=self._pool)
+        self._server.start()
+
+    def _listen(self, host: str, port: int) -> socket.socket:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self._server.start()
+            listening.bind((host, port))
+            listening.listen(_BACKLOG)
         except OSError as error:
-            raise SimulatorError(f"can't listen on {address[0]}:{address[1]}: {error.strerror}") from None
-        self.port = self._server.server_port or self.port
+            listening.close()
+            raise SimulatorError(f"can't listen on {host}:{port}: {error.strerror}") from None
+        return listening
 
     def shut(self) -> None:
         """Listen no longer; connections stay."""

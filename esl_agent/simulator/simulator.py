@@ -89,6 +89,7 @@ class Simulator:
         self.traffic_over = Event()
         self._calls_placed = 0
         self._coming: Iterator[tuple[int, CallPlan]] = iter(())
+        self._coming_back: gevent.Greenlet[[], None] | None = None
 
     @property
     def port(self) -> int:
@@ -103,6 +104,7 @@ class Simulator:
 
     def stop(self) -> None:
         """Say goodbye to all clients and end; calls that are up are forgotten."""
+        self._stop_waiting()
         self.server.close()
         self.runner.stop()
         self.core.truth.close()
@@ -182,11 +184,20 @@ class Simulator:
         self.server.shut()
         self.core.crash()
         if down_s > 0:
-            gevent.spawn_later(down_s, self._come_back)
+            self._coming_back = gevent.spawn_later(down_s, self.come_back)
         else:
-            self._come_back()
+            self.come_back()
 
-    def _come_back(self) -> None:
+    def come_back(self) -> None:
+        """End the time that the switch is down for."""
+        if self.core.is_up:
+            return
+        self._stop_waiting()
         self.core.start(self._clock())
         self.server.open()
         self.runner.wake()
+
+    def _stop_waiting(self) -> None:
+        if self._coming_back is not None and self._coming_back is not gevent.getcurrent():
+            self._coming_back.kill()
+        self._coming_back = None

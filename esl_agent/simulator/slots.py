@@ -28,11 +28,6 @@ def _partner(leg: Leg) -> Leg:
     return leg.other or leg
 
 
-def _refused_with(leg: Leg) -> int:
-    """The SIP status that ended a leg; of a caller's leg, the one that its last carrier gave."""
-    return leg.sip_status if leg.is_outbound else _partner(leg).sip_status
-
-
 def _host(leg: Leg) -> str:
     return leg.address.partition("@")[2].partition(":")[0] or "127.0.0.1"
 
@@ -111,7 +106,12 @@ _CHANNEL: Final[Mapping[str, Getter]] = {
     "call_uuid": call_uuid,
     "cause": lambda leg: leg.cause,
     "q850": lambda leg: causes.q850(leg.cause),
-    "peer_cause": lambda leg: _partner(leg).cause,
+    "peer_cause": lambda leg: leg.peer_cause,
+    "lost_cause": lambda leg: leg.lost_cause,
+    "told_name": lambda leg: leg.told[0],
+    "told_number": lambda leg: leg.told[1],
+    "bridged_to_uuid": lambda leg: (leg.bridged_to or leg).uuid,
+    "bridged_to_channel": lambda leg: (leg.bridged_to or leg).channel_name,
     "shown_callee_name": lambda leg: leg.other_callee[0] if leg.other_callee else "",
     "shown_callee_number": lambda leg: leg.other_callee[1] if leg.other_callee else "",
     "disposition": lambda leg: leg.disposition,
@@ -136,7 +136,7 @@ _SIP: Final[Mapping[str, Getter]] = {
     "far_tag": lambda leg: f"{leg.session_id}SIPp1",
     "sip_call_id": _sip_call_id,
     "cseq": lambda leg: 123_000_000 + leg.session_id,
-    "ssrc": lambda leg: int(leg.uuid[:8], 16),
+    "ssrc": lambda leg: 2_800_000_000 + leg.session_id,
     "media_port": _media_port,
     "remote_media_port": _far_media_port,
     "uri_params": lambda leg: f";isup-oli={leg.oli}" if leg.oli else "",
@@ -144,8 +144,10 @@ _SIP: Final[Mapping[str, Getter]] = {
     "remote_sdp": _sdp_of_far_end,
     "own_sdp": _sdp_of_switch,
     "max_forwards": lambda leg: leg.max_forwards,
-    "sip_status": _refused_with,
-    "sip_phrase": lambda leg: causes.phrase_of_sip(_refused_with(leg)),
+    "sip_status": lambda leg: leg.sip_status,
+    "sip_phrase": lambda leg: causes.phrase_of_sip(leg.sip_status),
+    "lost_sip_status": lambda leg: leg.lost_sip_status,
+    "lost_sip_phrase": lambda leg: causes.phrase_of_sip(leg.lost_sip_status),
     "redirect": lambda leg: leg.redirected_to,
 }
 

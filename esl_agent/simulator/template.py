@@ -32,6 +32,7 @@ _ENCODED: Final = frozenset(
         "address",
         "application",
         "application_data",
+        "bridged_to_channel",
         "channel",
         "context",
         "oli",
