@@ -19,7 +19,7 @@ def ledger() -> None:
 @as_json_option
 @with_database
 def check(conn: Connection, as_json: bool) -> None:
-    """Re-add every balance from the ledger and every reserved sum from the open reservations.
+    """Re-add every balance from the ledger, and reserved sums and calls up from the open reservations.
 
     Fails if a stored sum is not what its rows add up to.
     """
@@ -33,6 +33,6 @@ def check(conn: Connection, as_json: bool) -> None:
             numbers=("account", "stored", "rows add up to"),
         )
     else:
-        click.echo("every balance and every reserved sum is what its rows add up to")
+        click.echo("every balance, reserved sum and number of calls up is what its rows add up to")
     if differences:
         raise click.exceptions.Exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, LiteralString
@@ -22,7 +22,8 @@ ACCOUNTS_LISTED_MAX: Final = 1_000
 
 _SELECT: Final = (
     "SELECT account_id, name, plan, currency, state, state_reason, state_since, state_by, terms_version,"
-    " terms_accepted_at, credit_limit, balance, reserved, created_at FROM accounts "
+    " terms_accepted_at, credit_limit, balance, reserved, created_at, calls_up, day_spent, spent_on"
+    " FROM accounts "
 )
 
 
@@ -57,11 +58,18 @@ class Account:
     balance: Decimal
     reserved: Decimal  # held by legs that are not settled yet
     created_at: datetime
+    calls_up: int  # legs that something, or nothing, is held for now
+    day_spent: Decimal  # on calls, on the day `spent_on`
+    spent_on: date
 
     @property
     def available(self) -> Decimal:
         """What another call may hold."""
         return self.balance + self.credit_limit - self.reserved
+
+    def spent_today(self, today: date) -> Decimal:
+        """What calls took from the balance today, by the operator's date."""
+        return self.day_spent if today <= self.spent_on <= today + timedelta(days=1) else ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +149,7 @@ def open_reservations(conn: Connection, account_id: int, limit: int) -> list[Res
 def accept_terms(conn: Connection, account_id: int, version: str, by: str) -> Account:
     """Note that the customer accepted this version of the terms; a pending account becomes active."""
     with conn.transaction():
-        account = _lock_open(conn, account_id)
+        account = lock_open(conn, account_id)
         conn.execute(
             "UPDATE accounts SET terms_version = %s, terms_accepted_at = now() WHERE account_id = %s",
             [version, account_id],
@@ -154,7 +162,7 @@ def accept_terms(conn: Connection, account_id: int, version: str, by: str) -> Ac
 def suspend(conn: Connection, account_id: int, reason: str, by: str) -> Account:
     """Refuse the account's calls from now on; an account that is suspended already stays as it is."""
     with conn.transaction():
-        account = _lock_open(conn, account_id)
+        account = lock_open(conn, account_id)
         if account.state is State.SUSPENDED:
             return account
         return _enter(conn, account_id, State.SUSPENDED, reason, by)
@@ -163,7 +171,7 @@ def suspend(conn: Connection, account_id: int, reason: str, by: str) -> Account:
 def resume(conn: Connection, account_id: int, reason: str, by: str) -> Account:
     """Lift a suspension: back to active, or to pending where no terms were accepted."""
     with conn.transaction():
-        account = _lock_open(conn, account_id)
+        account = lock_open(conn, account_id)
         if account.state is not State.SUSPENDED:
             hint = ": accept its terms" if account.state is State.PENDING else ""
             raise AccountError(f"account {account_id} is {account.state}, not suspended{hint}")
@@ -183,7 +191,7 @@ def close(conn: Connection, account_id: int, reason: str, by: str) -> Account:
 def change_plan(conn: Connection, account_id: int, plan: str) -> Account:
     """Put the account on another plan; calls that are up keep their price."""
     with conn.transaction():
-        _lock_open(conn, account_id)
+        lock_open(conn, account_id)
         _check_plan(conn, plan)
         conn.execute("UPDATE accounts SET plan = %s WHERE account_id = %s", [plan, account_id])
         return get_account(conn, account_id)
@@ -194,7 +202,7 @@ def change_credit_limit(conn: Connection, account_id: int, credit_limit: Decimal
     if credit_limit < 0:
         raise AccountError(f"a credit limit is zero or more, not {credit_limit}")
     with conn.transaction():
-        _lock_open(conn, account_id)
+        lock_open(conn, account_id)
         conn.execute(
             "UPDATE accounts SET credit_limit = %s WHERE account_id = %s", [credit_limit, account_id]
         )
@@ -209,10 +217,18 @@ def top_up(conn: Connection, account_id: int, amount: Decimal, reference: str) -
     if amount <= 0:
         raise AccountError(f"a top-up is more than zero, not {amount}")
     with conn.transaction():
-        _lock_open(conn, account_id)
+        lock_open(conn, account_id)
         key = f"{TOP_UP}:{reference}"
         posted = post(conn, Entry(account_id, key, House.CASH, House.CUSTOMER, amount, TOP_UP, reference))
         return get_account(conn, account_id), posted
+
+
+def lock_open(conn: Connection, account_id: int) -> Account:
+    """The account, its row locked until the transaction ends; raises AccountError if unknown or closed."""
+    account = _lock(conn, account_id)
+    if account.state is State.CLOSED:
+        raise AccountError(f"account {account_id} was closed on {account.state_since:%Y-%m-%d}, for good")
+    return account
 
 
 def _lock(conn: Connection, account_id: int) -> Account:
@@ -221,13 +237,6 @@ def _lock(conn: Connection, account_id: int) -> Account:
     if not accounts:
         raise _unknown(account_id)
     return accounts[0]
-
-
-def _lock_open(conn: Connection, account_id: int) -> Account:
-    account = _lock(conn, account_id)
-    if account.state is State.CLOSED:
-        raise AccountError(f"account {account_id} was closed on {account.state_since:%Y-%m-%d}, for good")
-    return account
 
 
 def _enter(conn: Connection, account_id: int, state: State, reason: str, by: str) -> Account:

@@ -10,15 +10,20 @@ other in a circle.  The second statement, whose snapshot is taken under those
 locks, decides and writes: the recursion takes one request of every account at
 a turn, each seeing what the turns before have left free.  The result is that
 of asking one by one.
+
+The same statement keeps the account's limits (terms 13).  A leg that nothing
+was held for yet is one call more, if it costs nothing too.  A day's spending
+is what calls took today and what they may still take: so it can't be passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from esl_agent.core.money import ZERO
 from esl_agent.store.pool import Connection, as_columns
@@ -28,42 +33,56 @@ LOCK_ACCOUNTS: Final = """
     ORDER BY account_id FOR NO KEY UPDATE
 """
 
-HOLD: Final = """
+TODAY: Final = "coalesce(%(today)s::date, current_date)"
+#: Around midnight another daemon's clock may be on the next day already; a later day was a clock gone wrong.
+SPENT_TODAY: Final = f"spent_on BETWEEN {TODAY} AND {TODAY} + 1"
+
+HOLD: Final = f"""
     WITH RECURSIVE asked AS MATERIALIZED (
         SELECT account_id, leg_uuid, ordinal,
                row_number() OVER (PARTITION BY account_id ORDER BY ordinal) AS turn,
-               coalesce(r.state = 'settled', false) AS settled,
-               CASE r.state WHEN 'held' THEN r.held ELSE 0 END AS held,
-               greatest(least_held - coalesce(r.held, 0), 0) AS need,
-               greatest(least_held - coalesce(r.held, 0), want_held - coalesce(r.held, 0), 0) AS wish,
+               r.state, leg.held, -- of a leg that is not heard of yet: null and 0
+               greatest(least_held - leg.held, 0) AS need,
+               greatest(least_held - leg.held, want_held - leg.held, 0) AS wish,
                spare
         FROM unnest(%(account_ids)s::bigint[], %(leg_uuids)s::text[],
                     %(least)s::numeric[], %(want)s::numeric[], %(spare)s::numeric[])
              WITH ORDINALITY AS ask (account_id, leg_uuid, least_held, want_held, spare, ordinal)
         LEFT JOIN reservations r USING (account_id, leg_uuid)
+        CROSS JOIN LATERAL (SELECT CASE r.state WHEN 'held' THEN r.held ELSE 0 END AS held) AS leg
     ),
     decided AS (
         SELECT account_id, 0::bigint AS turn, 0::bigint AS ordinal, ''::text AS leg_uuid, ''::text AS outcome,
-               0::numeric AS held, 0::numeric AS taken, state,
-               balance + credit_limit - reserved AS available
-        FROM accounts WHERE account_id = ANY(%(account_ids)s::bigint[])
+               0::numeric AS held, 0::numeric AS taken, 0 AS begun,
+               state, balance + credit_limit - reserved AS available,
+               calls_up, max_calls, spend_per_call,
+               spend_per_day - CASE WHEN {SPENT_TODAY} THEN day_spent ELSE 0 END - reserved AS day_left
+        FROM accounts LEFT JOIN account_limits USING (account_id)
+        WHERE account_id = ANY(%(account_ids)s::bigint[])
       UNION ALL
         SELECT account_id, asked.turn, asked.ordinal, asked.leg_uuid, verdict.outcome,
-               asked.held + answer.taken, answer.taken, decided.state,
-               decided.available - answer.taken
-        FROM decided JOIN asked USING (account_id)
+               asked.held + answer.taken, answer.taken, answer.begun,
+               account.state, available - answer.taken,
+               calls_up + answer.begun, max_calls, spend_per_call, day_left - answer.taken
+        FROM decided AS account JOIN asked USING (account_id)
+        CROSS JOIN LATERAL (SELECT spend_per_call - asked.held AS call_left) AS leg
         CROSS JOIN LATERAL (
-            SELECT CASE WHEN asked.settled THEN 'settled'
-                        WHEN decided.state <> 'active' THEN 'not_active'
-                        WHEN asked.need > greatest(decided.available, 0) THEN 'no_funds'
+            SELECT CASE WHEN asked.state <> 'held' THEN asked.state
+                        WHEN account.state <> 'active' THEN 'not_active'
+                        WHEN asked.state IS NULL AND calls_up >= max_calls THEN 'too_many_calls'
+                        WHEN asked.need = 0 THEN 'held' -- though a limit was lowered, or credit withdrawn
+                        WHEN asked.need > day_left THEN 'day_spend'
+                        WHEN asked.need > call_left THEN 'call_spend'
+                        WHEN asked.need > available THEN 'no_funds'
                         ELSE 'held' END AS outcome
         ) AS verdict
         CROSS JOIN LATERAL (
             SELECT CASE WHEN verdict.outcome <> 'held' THEN 0
-                        WHEN asked.wish + asked.spare <= decided.available THEN asked.wish
-                        ELSE asked.need END AS taken
+                        WHEN asked.wish <= least(available - asked.spare, day_left, call_left) THEN asked.wish
+                        ELSE asked.need END AS taken,
+                   (verdict.outcome = 'held' AND asked.state IS NULL)::integer AS begun
         ) AS answer
-        WHERE asked.turn = decided.turn + 1
+        WHERE asked.turn = account.turn + 1
     ),
     written AS (
         INSERT INTO reservations AS r (account_id, leg_uuid, state, held, held_at)
@@ -72,26 +91,34 @@ HOLD: Final = """
         WHERE r.state = 'held' AND r.held < excluded.held
     ),
     reserved AS (
-        UPDATE accounts SET reserved = reserved + total.taken
-        FROM (SELECT account_id, sum(taken) AS taken FROM decided GROUP BY account_id) AS total
-        WHERE accounts.account_id = total.account_id AND total.taken > 0
-          AND balance + credit_limit - reserved >= total.taken
+        UPDATE accounts SET reserved = reserved + total.taken, calls_up = calls_up + total.begun
+        FROM (
+            SELECT account_id, sum(taken) AS taken, sum(begun) AS begun FROM decided GROUP BY account_id
+        ) AS total
+        WHERE accounts.account_id = total.account_id AND (total.taken > 0 OR total.begun > 0)
+          AND greatest(balance + credit_limit - reserved, 0) >= total.taken
     )
     SELECT asked.account_id, asked.leg_uuid, coalesce(decided.outcome, 'no_account'),
            coalesce(decided.held, 0), coalesce(decided.available, 0)
     FROM asked LEFT JOIN decided USING (account_id, ordinal)
     ORDER BY asked.ordinal
-"""
+"""  # noqa: S608 (all of it is our own text)
+
+Item = TypeVar("Item")
 
 
 class Outcome(StrEnum):
-    """What became of a request."""
+    """What became of a request.  After a refusal the leg holds what it held before."""
 
     HELD = "held"  # the leg holds at least `least`
-    NO_FUNDS = "no_funds"  # it holds what it held before
     SETTLED = "settled"  # the leg is over: nothing is ever held for it again
+    RELEASED = "released"  # the leg was given up before it was made: the same
     NOT_ACTIVE = "not_active"  # the account is pending, suspended or closed
     NO_ACCOUNT = "no_account"
+    TOO_MANY_CALLS = "too_many_calls"
+    DAY_SPEND = "day_spend"  # `least` could bring the day's spending above its limit
+    CALL_SPEND = "call_spend"  # `least` is above what one call may cost
+    NO_FUNDS = "no_funds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,33 +143,41 @@ class HoldResult:
     available: Decimal
 
 
-def hold_many(conn: Connection, requests: Sequence[HoldRequest]) -> list[HoldResult]:
-    """Decide on all requests in one transaction, in their order; one result for each."""
+def hold_many(
+    conn: Connection, requests: Sequence[HoldRequest], today: date | None = None
+) -> list[HoldResult]:
+    """Decide on all requests in one transaction, in their order; one result for each.
+
+    `today` is the operator's date; None takes the database's.
+    """
     results: list[HoldResult] = []
     with conn.transaction():
         conn.execute(LOCK_ACCOUNTS, [sorted({request.account_id for request in requests})])
-        for batch in _without_repeats(requests):
-            results += _hold(conn, batch)
+        for batch in without_repeats(requests, lambda ask: [(ask.account_id, ask.leg_uuid)]):
+            results += _hold(conn, batch, today)
     return results
 
 
-def _hold(conn: Connection, requests: Sequence[HoldRequest]) -> list[HoldResult]:
-    names = ("account_ids", "leg_uuids", "least", "want", "spare")
-    asked = [(ask.account_id, ask.leg_uuid, ask.least, ask.want, ask.spare) for ask in requests]
-    rows = conn.execute(HOLD, dict(zip(names, as_columns(asked), strict=True)))
-    return [HoldResult(row[0], row[1], Outcome(row[2]), row[3], row[4]) for row in rows]
-
-
-def _without_repeats(requests: Sequence[HoldRequest]) -> Iterator[list[HoldRequest]]:
-    """The requests in order, cut so that no leg comes twice in a piece: a statement writes a row once."""
-    piece: list[HoldRequest] = []
-    legs: set[tuple[int, str]] = set()
-    for request in requests:
-        leg = (request.account_id, request.leg_uuid)
-        if leg in legs:
+def without_repeats(
+    items: Iterable[Item], keys: Callable[[Item], Iterable[Hashable]]
+) -> Iterator[list[Item]]:
+    """The items in order, cut so that no key comes twice in a piece: a statement writes a row once."""
+    piece: list[Item] = []
+    seen: set[Hashable] = set()
+    for item in items:
+        own = set(keys(item))
+        if seen & own:
             yield piece
-            piece, legs = [], set()
-        piece.append(request)
-        legs.add(leg)
+            piece, seen = [], set()
+        piece.append(item)
+        seen |= own
     if piece:
         yield piece
+
+
+def _hold(conn: Connection, requests: Sequence[HoldRequest], today: date | None) -> list[HoldResult]:
+    names = ("account_ids", "leg_uuids", "least", "want", "spare")
+    asked = [(ask.account_id, ask.leg_uuid, ask.least, ask.want, ask.spare) for ask in requests]
+    values: dict[str, object] = dict(zip(names, as_columns(asked), strict=True))
+    rows = conn.execute(HOLD, values | {"today": today})
+    return [HoldResult(row[0], row[1], Outcome(row[2]), row[3], row[4]) for row in rows]

@@ -1,7 +1,7 @@
 """The ledger: double entry, immutable, each entry once by its idempotency key.
 
-A customer's balance is the sum of its entries: credited less debited.  The
-stored balance and reserved sum of an account are caches, and `check` re-adds both.
+A customer's balance is the sum of its entries: credited less debited.  An
+account's stored balance, reserved sum and calls up are caches, and `check` re-adds them.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ CHECK: Final = """
         FROM ledger GROUP BY account_id
     ),
     held AS (
-        SELECT account_id, sum(held) AS reserved FROM reservations WHERE state = 'held' GROUP BY account_id
+        SELECT account_id, sum(held) AS reserved, count(*) AS calls FROM reservations WHERE state = 'held'
+        GROUP BY account_id
     )
     SELECT account_id, what, stored, summed
     FROM accounts FULL JOIN summed USING (account_id) FULL JOIN held USING (account_id)
     CROSS JOIN LATERAL (VALUES
         ('balance', coalesce(accounts.balance, 0), coalesce(summed.balance, 0)),
-        ('reserved', coalesce(accounts.reserved, 0), coalesce(held.reserved, 0))
+        ('reserved', coalesce(accounts.reserved, 0), coalesce(held.reserved, 0)),
+        ('calls_up', coalesce(accounts.calls_up, 0), coalesce(held.calls, 0))
     ) AS compared (what, stored, summed)
     WHERE stored <> summed
     ORDER BY account_id, what
@@ -102,7 +104,7 @@ class Difference:
     """A stored sum that isn't what its rows add up to."""
 
     account_id: int
-    what: str  # balance or reserved
+    what: str  # balance, reserved or calls_up
     stored: Decimal
     summed: Decimal
 
@@ -137,7 +139,7 @@ def last_entries(conn: Connection, account_id: int, limit: int) -> list[Recorded
 
 
 def check(conn: Connection) -> list[Difference]:
-    """Re-add every balance and every reserved sum, in one snapshot; what differs, by account."""
+    """Re-add every balance, reserved sum and count of calls, in one snapshot; what differs, by account."""
     with conn.cursor(row_factory=class_row(Difference)) as cursor:
         return cursor.execute(CHECK).fetchall()
 

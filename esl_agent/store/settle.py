@@ -3,12 +3,14 @@
 Theory of operation.  Hundreds of legs share one transaction.
 
 1. The rows of their accounts are locked, in the order of account_id.
-2. Each leg goes through the gate: its reservation turns from `held` to
+2. A leg that cost nothing hands its hold to the next one planned for the same
+   call, where it has one: at no moment has the call no hold, or two.
+3. Each leg goes through the gate: its reservation turns from `held` to
    `settled`, or is inserted as `settled` where nothing was ever held.  A leg
    that does not get through was settled before, and changes nothing now.
-3. What a leg pays is cut to what was held for it.  A leg that nothing was held
+4. What a leg pays is cut to what was held for it.  A leg that nothing was held
    for pays from what the account has free.  The rest is `uncollected`.
-4. Ledger, CDRs, and the accounts' balances and reserved sums are written.
+5. Ledger, CDRs, and the accounts' sums are written.
 
 Nothing of it can be seen until the commit.  A settlement whose commit was
 never heard of may be sent again: the gate knows.
@@ -16,25 +18,56 @@ never heard of may be sent again: the gate knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from esl_agent.core.money import ZERO
 from esl_agent.core.price import ChargeLine
 from esl_agent.core.rating import collect
 from esl_agent.store.cdrs import CdrRow, insert_settled
-from esl_agent.store.holds import LOCK_ACCOUNTS
+from esl_agent.store.holds import LOCK_ACCOUNTS, SPENT_TODAY, TODAY, without_repeats
 from esl_agent.store.pool import Connection, as_columns
+
+#: A leg that is over already, or given up, takes nothing: what it was to get is free again.
+HAND_OVER: Final = """
+    WITH given AS (
+        SELECT account_id, from_leg, to_leg, r.held
+        FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS hand (account_id, from_leg, to_leg)
+        JOIN reservations r USING (account_id)
+        WHERE r.leg_uuid = from_leg AND r.state = 'held'
+    ),
+    emptied AS (
+        UPDATE reservations r SET held = 0 FROM given
+        WHERE r.account_id = given.account_id AND r.leg_uuid = from_leg
+    ),
+    taken AS (
+        INSERT INTO reservations AS r (account_id, leg_uuid, state, held, held_at)
+        SELECT account_id, to_leg, 'held', held, now() FROM given
+        ON CONFLICT (account_id, leg_uuid) DO UPDATE SET held = greatest(r.held, excluded.held)
+        WHERE r.state = 'held'
+        RETURNING account_id, leg_uuid, held
+    )
+    SELECT given.account_id,
+           sum(given.held - coalesce(taken.held - coalesce(before.held, 0), 0)),
+           count(*) FILTER (WHERE before.leg_uuid IS NULL)
+    FROM given
+    LEFT JOIN taken ON (taken.account_id, taken.leg_uuid) = (given.account_id, to_leg)
+    LEFT JOIN reservations before ON (before.account_id, before.leg_uuid) = (given.account_id, to_leg)
+    GROUP BY given.account_id
+"""
 
 GATE: Final = """
     INSERT INTO reservations AS r (account_id, leg_uuid, state, held, settled_at)
     SELECT account_id, leg_uuid, 'settled', 0, now()
     FROM unnest(%s::bigint[], %s::text[]) AS leg (account_id, leg_uuid)
     ON CONFLICT (account_id, leg_uuid) DO UPDATE SET state = 'settled', settled_at = now()
-    WHERE r.state = 'held'
-    RETURNING r.account_id, r.leg_uuid, CASE WHEN r.held_at IS NOT NULL THEN r.held END
+    WHERE r.state <> 'settled'
+    RETURNING r.account_id, r.leg_uuid,
+              CASE WHEN r.held_at IS NOT NULL AND r.released_at IS NULL THEN r.held END
 """
 
 POST: Final = """
@@ -44,11 +77,19 @@ POST: Final = """
          AS line (account_id, leg_uuid, kind, amount)
 """
 
-CHARGE: Final = """
-    UPDATE accounts SET balance = balance - charged, reserved = reserved - released
-    FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[]) AS total (account_id, charged, released)
+CHARGE: Final = f"""
+    UPDATE accounts SET
+        balance = balance - charged,
+        reserved = reserved - released,
+        calls_up = calls_up - ended,
+        day_spent = CASE WHEN {SPENT_TODAY} THEN day_spent ELSE 0 END + charged,
+        spent_on = CASE WHEN {SPENT_TODAY} THEN spent_on ELSE {TODAY} END
+    FROM unnest(%(account_ids)s::bigint[], %(charged)s::numeric[], %(released)s::numeric[],
+                %(ended)s::integer[]) AS total (account_id, charged, released, ended)
     WHERE accounts.account_id = total.account_id
-"""
+"""  # noqa: S608 (all of it is our own text)
+
+NOTHING_PLANNED: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +112,13 @@ class _Purse:
     reserved: Decimal
     charged: Decimal = ZERO
     released: Decimal = ZERO
+    ended: int = 0  # calls; a call that another leg goes on with is none
+
+    def free(self, released: Decimal, ended: int) -> None:
+        """Take back what was held for legs, and their places among the account's calls."""
+        self.reserved -= released
+        self.released += released
+        self.ended += ended
 
     def pay(self, row: CdrRow, held: Decimal | None) -> tuple[tuple[ChargeLine, ...], Decimal]:
         """What is taken for the row, and what stays uncollected; `held` is None where nothing ever was."""
@@ -79,15 +127,24 @@ class _Purse:
         charged = row.charge.total - uncollected
         self.balance -= charged
         self.charged += charged
-        self.reserved -= held or ZERO
-        self.released += held or ZERO
+        if held is not None:
+            self.free(held, 1)
         return lines, uncollected
 
 
-def settle_many(conn: Connection, rows: Sequence[CdrRow]) -> list[Settled]:
+def settle_many(
+    conn: Connection,
+    rows: Sequence[CdrRow],
+    *,
+    hand_to: Mapping[str, str] = NOTHING_PLANNED,
+    today: date | None = None,
+) -> list[Settled]:
     """Settle legs in one transaction; one result for each row, in order.
 
     A row's account that doesn't exist pays nothing, but has its CDR all the same.
+    `hand_to` names the leg, of the same account, that gets the hold of a leg
+    that cost nothing.  `today` is the operator's date, whose spending this is;
+    None takes the database's.
     """
     if not rows:
         return []
@@ -97,6 +154,7 @@ def settle_many(conn: Connection, rows: Sequence[CdrRow]) -> list[Settled]:
             account_id: _Purse(balance, credit_limit, reserved)
             for account_id, balance, credit_limit, reserved in conn.execute(LOCK_ACCOUNTS, [account_ids])
         }
+        _hand_over(conn, rows, hand_to, purses)
         gate = _pass_gate(conn, rows)
         written: list[CdrRow] = []
         taken: list[tuple[CdrRow, ChargeLine]] = []
@@ -112,8 +170,23 @@ def settle_many(conn: Connection, rows: Sequence[CdrRow]) -> list[Settled]:
             written.append(replace(row, charged=charged, uncollected=uncollected))
             taken += [(row, line) for line in lines if line.amount]
             results.append(Settled(row.leg_uuid, True, charged, uncollected, purse.balance))
-        _write(conn, written, taken, purses)
+        _write(conn, written, taken)
+        _charge(conn, purses, today)
     return results
+
+
+def _hand_over(
+    conn: Connection, rows: Sequence[CdrRow], hand_to: Mapping[str, str], purses: Mapping[int, _Purse]
+) -> None:
+    hands = [
+        (row.account_id, row.leg_uuid, hand_to[row.leg_uuid])
+        for row in rows
+        if hand_to.get(row.leg_uuid, row.leg_uuid) != row.leg_uuid and not row.charge.total
+    ]
+    # In pieces: where several carriers failed, a leg gets a hold only to hand it on.
+    for piece in without_repeats(hands, lambda hand: [(hand[0], hand[1]), (hand[0], hand[2])]):
+        for account_id, released, begun in conn.execute(HAND_OVER, as_columns(piece)):
+            purses[account_id].free(released, -begun)
 
 
 def _pass_gate(conn: Connection, rows: Sequence[CdrRow]) -> dict[tuple[int, str], Decimal | None]:
@@ -123,22 +196,21 @@ def _pass_gate(conn: Connection, rows: Sequence[CdrRow]) -> dict[tuple[int, str]
     return {(account_id, leg_uuid): held for account_id, leg_uuid, held in passed}
 
 
-def _write(
-    conn: Connection,
-    rows: Sequence[CdrRow],
-    taken: Sequence[tuple[CdrRow, ChargeLine]],
-    purses: dict[int, _Purse],
-) -> None:
-    if not rows:
-        return
+def _write(conn: Connection, rows: Sequence[CdrRow], taken: Sequence[tuple[CdrRow, ChargeLine]]) -> None:
     if taken:
         lines = [(row.account_id, row.leg_uuid, line.kind, line.amount) for row, line in taken]
         conn.execute(POST, as_columns(lines))
-    insert_settled(conn, rows)
+    if rows:
+        insert_settled(conn, rows)
+
+
+def _charge(conn: Connection, purses: Mapping[int, _Purse], today: date | None) -> None:
     totals = [
-        (account_id, purse.charged, purse.released)
+        (account_id, purse.charged, purse.released, purse.ended)
         for account_id, purse in purses.items()
-        if purse.charged or purse.released
+        if purse.charged or purse.released or purse.ended
     ]
     if totals:
-        conn.execute(CHARGE, as_columns(totals))
+        names = ("account_ids", "charged", "released", "ended")
+        values: dict[str, object] = dict(zip(names, as_columns(totals), strict=True))
+        conn.execute(CHARGE, values | {"today": today})
