@@ -104,11 +104,11 @@ class TestCallerId:
         decision = self.of(customer=REPLACING)
         assert (decision.caller_id, decision.tags) == (OWNED, ())
 
-    def test_his_default_instead_of_anothers(self) -> None:
+    def test_the_default_instead_of_anothers(self) -> None:
         decision = self.of(customer=REPLACING, caller=STRANGER, owns_caller=False)
         assert (decision.caller_id, decision.tags) == ("15145550111", ("caller_id_replaced",))
 
-    def test_his_default_instead_of_none(self) -> None:
+    def test_the_default_instead_of_none(self) -> None:
         assert self.of(customer=REPLACING, caller=None, owns_caller=False).caller_id == "15145550111"
 
     def test_a_forwarded_call_shows_who_called(self) -> None:
@@ -116,7 +116,7 @@ class TestCallerId:
         assert (decision.caller_id, decision.tags) == (STRANGER.digits, ())
 
     @pytest.mark.parametrize("caller", [None, a_number("911")])
-    def test_or_the_did_where_he_is_not_to_be_known(self, caller: object) -> None:
+    def test_or_the_did_where_that_is_not_to_be_known(self, caller: object) -> None:
         decision = self.of(Product.FORWARDING, caller=caller)
         assert (decision.caller_id, decision.tags) == (DID, ("caller_id_replaced",))
 

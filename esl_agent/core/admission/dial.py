@@ -71,9 +71,10 @@ def account_token(account_id: int) -> str:
 def _brackets(decision: Decision, number: Number, leg: PlannedLeg, cut_after_s: int | None) -> str:
     """The variables of one leg."""
     carrier = leg.carrier
+    payer = {"esl_account": account_token(decision.account_id)} if decision.account_id else {}
     variables = {
         "origination_uuid": tokens.uuid(leg.leg_uuid),
-        "esl_account": account_token(decision.account_id),
+        **payer,
         "esl_product": decision.product.value,
         "esl_number": number_for_pricing(number),
         "esl_carrier": tokens.name(carrier.name),

@@ -67,7 +67,7 @@ class Facts:
     number_problem: str = ""  # numbering's reason word, where `number` is None
     did: Did | None = None
     caller: Number | None = None  # the caller's number, where it is one
-    owns_caller: bool = False  # `caller` is a DID of the customer, or verified for him
+    owns_caller: bool = False  # `caller` is a DID of the customer, or verified for the account
     has_plan: bool = True
     price: Price | None = None  # None where no rate matches
     calls_up: int = 0  # of this account, this one not counted, as far as this agent knows

@@ -13,7 +13,7 @@ class Question:
 
     `account_id` is the customer whose phone calls, and None where the call
     came from outside: the owner of the DID pays for it, whoever the caller
-    says he is.  `dialled`, `caller_number` and `oli` are text that a phone or a
+    claims to be.  `dialled`, `caller_number` and `oli` are text that a phone or a
     carrier sent, and may hold anything.
     """
 

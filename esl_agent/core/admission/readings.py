@@ -15,7 +15,7 @@ from esl_agent.core.money import ZERO
 from esl_agent.core.numbering.number import Number
 from esl_agent.core.price import UNPRICED, Price
 
-#: A caller's number shorter than this is a short code or a fancy of his telephone's.
+#: A caller's number shorter than this is a short code, or a fancy of the telephone's.
 _CALLER_DIGITS_MIN: Final = 7
 
 
@@ -34,9 +34,9 @@ def payer_id(question: Question, facts: Facts) -> int | None:
 def caller_to_send(question: Question, facts: Facts) -> str | None:
     """The caller ID for the carrier, in digits, or "" for none; None where the call may have none.
 
-    A customer's call bears a number of his own (terms 11).  A forwarded call
-    bears the number of the one who called, for the one who is called wants to
-    know; the DID where that one hides his number.
+    A customer's call bears a number of the customer's own (terms 11).  A
+    forwarded call bears that of the one who called, for the one who is called
+    wants to know; the DID where it is hidden.
     """
     if not goes_out(question):
         return ""

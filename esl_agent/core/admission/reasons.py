@@ -94,7 +94,7 @@ REFUSALS: Final = _table(
         *_FORBIDDEN,
         "account_inactive",
         "The customer has not accepted the terms of service (terms 16).",
-        "`esl-agent account accept-terms` once he has.",
+        "`esl-agent account accept-terms` when they are.",
     ),
     Refusal(
         Reason.ACCOUNT_SUSPENDED,
@@ -213,7 +213,7 @@ REFUSALS: Final = _table(
         *_FORBIDDEN,
         "spend_limit",
         "The call would bring what the account spent today above its limit (terms 13).",
-        "Ask the customer whether the traffic is his own before raising it.",
+        "Ask the customer whether the traffic is genuine before raising it.",
     ),
     Refusal(
         Reason.CALL_SPEND,
