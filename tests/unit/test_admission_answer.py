@@ -83,7 +83,7 @@ class TestDialString:
         assert not any(name.startswith("api_on_answer") for name in leg.variables)
 
     def test_an_emergency_call_of_nobody_names_no_account(self) -> None:
-        unknown = {"customer": None, "caller": None, "owns_caller": False, "is_known": False}
+        unknown: dict[str, Any] = {"customer": None, "caller": None, "owns_caller": False, "is_known": False}
         answer = dial_string(decision(number=a_number("911"), **unknown), LEGS[:1])
         assert answer == (
             f"[origination_uuid={UUIDS[0]},esl_product=termination,esl_number=911,esl_carrier=alpha,"

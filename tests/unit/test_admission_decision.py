@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from fixtures.admission import (
@@ -19,12 +20,13 @@ from fixtures.admission import (
 
 from esl_agent.core.admission import rules
 from esl_agent.core.admission.decide import decide, refused_by_store, summary
-from esl_agent.core.admission.decision import Decision
+from esl_agent.core.admission.decision import Decision, Refuse, Rule, Verdict
 from esl_agent.core.admission.facts import Facts
 from esl_agent.core.admission.limits import CallerIdPolicy
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.reasons import REFUSALS, Reason
 from esl_agent.core.leg import Product
+from esl_agent.core.money import ZERO
 from esl_agent.core.price import UNPRICED
 
 REPLACING = a_customer(caller_id_policy=CallerIdPolicy.REPLACE, default_caller_id="15145550111")
@@ -43,7 +45,7 @@ def test_a_refusal_has_its_answer_with_it() -> None:
     decision = decide(a_question(), some_facts(number=None, number_problem="too_short", price=None))
     assert not decision.admitted
     assert decision.refusal == REFUSALS[Reason.NUMBER_NOT_UNDERSTOOD]
-    assert (decision.detail, decision.price, decision.needs) == ("too_short", UNPRICED, 0)
+    assert (decision.detail, decision.price, decision.needs) == ("too_short", UNPRICED, ZERO)
 
 
 def test_the_first_rule_that_refuses_wins() -> None:
@@ -76,7 +78,7 @@ class TestTrace:
         assert trace[0].text == summary(rules.emergency)
 
     @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
-    def test_every_rule_asks_for_something_in_a_sentence(self, rule: rules.Rule) -> None:
+    def test_every_rule_asks_for_something_in_a_sentence(self, rule: Rule) -> None:
         assert summary(rule).endswith(".")
 
 
@@ -87,9 +89,9 @@ def test_nothing_is_admitted_by_default(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_adding_a_rule_is_adding_a_function_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def weekend(question: Question, facts: Facts) -> rules.Verdict | None:
+    def weekend(question: Question, facts: Facts) -> Verdict | None:
         """Nobody calls on a Sunday."""
-        return rules.Refuse(Reason.BLOCKED_BY_OPERATOR, "it is Sunday")
+        return Refuse(Reason.BLOCKED_BY_OPERATOR, "it is Sunday")
 
     monkeypatch.setattr(rules, "RULES", (*rules.RULES[:-1], weekend, rules.RULES[-1]))
     decision = decide(a_question(), some_facts())
@@ -97,7 +99,7 @@ def test_adding_a_rule_is_adding_a_function_and_a_line(monkeypatch: pytest.Monke
 
 
 class TestCallerId:
-    def of(self, product: Product = Product.TERMINATION, **facts: object) -> Decision:
+    def of(self, product: Product = Product.TERMINATION, **facts: Any) -> Decision:
         return decide(a_question(product), some_facts(product, **facts))
 
     def test_the_customers_own(self) -> None:
@@ -141,7 +143,7 @@ class TestCallerId:
         ],
     )
     def test_an_emergency_call_shows_where_help_is_needed_if_that_is_known(
-        self, facts: dict[str, object], caller_id: str
+        self, facts: dict[str, Any], caller_id: str
     ) -> None:
         decision = self.of(number=a_number("911"), **facts)
         assert (decision.admitted, decision.caller_id) == (True, caller_id)
