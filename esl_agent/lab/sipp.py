@@ -54,8 +54,9 @@ class SippRun:
         self._messages = folder / f"{name}.messages"
         file = folder / f"{name}.xml"
         file.write_text(text, encoding="utf-8")
-        command = [binary, "-sf", str(file), "-i", LOOPBACK, "-p", str(port), "-mp", str(free_ports(MEDIA_PORTS))]
-        command += ["-cp", str(free_port()), "-nostdin", "-trace_msg", "-message_file", str(self._messages)]
+        command = [binary, "-sf", str(file), "-i", LOOPBACK, "-p", str(port), "-nostdin"]
+        command += ["-mp", str(free_ports(MEDIA_PORTS)), "-cp", str(free_port())]
+        command += ["-trace_msg", "-message_file", str(self._messages)]
         self._child = Child([*command, *options], folder / f"{name}.log")
 
     def wait_until_listening(self) -> None:

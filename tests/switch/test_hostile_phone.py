@@ -1,4 +1,4 @@
-"""What a customer's phone may try, on a real FreeSWITCH with the dialplan as shipped: none of it moves the bill."""
+"""What a customer's phone may try, on a real FreeSWITCH with the shipped dialplan: none moves the bill."""
 
 from __future__ import annotations
 

@@ -1,0 +1,85 @@
+"""What the database says of the tests' customers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from fixtures.records import an_account
+from people import ALICE, ALWAYS, LONDON, OWNER, PENNILESS, POOR, SUSPENDED, VICTIM
+
+from esl_agent.core.deck_file import DeckRow
+from esl_agent.core.tariff import Rate
+from esl_agent.lab.child import wait_until
+from esl_agent.lab.network import Phone
+from esl_agent.store import ledger
+from esl_agent.store.accounts import Account, get_account, suspend
+from esl_agent.store.cdrs import CdrFilter, CdrRow, iterate_cdrs
+from esl_agent.store.decks import DeckImport, import_deck
+from esl_agent.store.numbers import ForwardWhen, OwnedNumber, add_number
+from esl_agent.store.pool import connected
+
+CDR_S: Final = 10.0
+#: Six seconds to London cost 0.0600, to Toronto 0.0010.
+RATES: Final = {"44": "0.6", "1": "0.01"}
+BALANCES: Final = {ALICE: "10", VICTIM: "10", OWNER: "10", POOR: "0.13", PENNILESS: "0", SUSPENDED: "10"}
+
+
+def open_books(url: str) -> None:
+    """Put the customers, their numbers and the deck into a migrated database."""
+    rows = [DeckRow(Rate(prefix, prefix, Decimal(rate)), None) for prefix, rate in RATES.items()]
+    deck = DeckImport(
+        deck="standard",
+        rows=rows,
+        effective_from=datetime.now(UTC) - timedelta(days=1),
+        currency="CAD",
+        source="rates of the tests",
+        by="test",
+    )
+    with connected(url) as conn:
+        import_deck(conn, deck)
+        for phone, balance in BALANCES.items():
+            an_account(conn, int(phone.account), balance)
+        suspend(conn, int(SUSPENDED.account), "unpaid", "test")
+        did = OwnedNumber(
+            ALWAYS.number, int(OWNER.account), forward_to=LONDON, forward_when=ForwardWhen.ALWAYS
+        )
+        add_number(conn, did)
+
+
+class Books:
+    """What changed since a test began."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._old = {row.leg_uuid for row in self._cdrs()}
+        self._before = {phone: self.account(phone) for phone in BALANCES}
+
+    def cdrs(self, count: int) -> list[CdrRow]:
+        """The `count` new CDRs, of whomever, in the order in which their legs began."""
+        wait_until(lambda: len(self._new()) >= count, f"{count} CDRs", CDR_S)
+        rows = self._new()
+        assert len(rows) == count
+        return rows
+
+    def spent(self, phone: Phone) -> str:
+        """How much less the customer has."""
+        return str(self._before[phone].balance - self.account(phone).balance)
+
+    def account(self, phone: Phone) -> Account:
+        with connected(self._url) as conn:
+            return get_account(conn, int(phone.account))
+
+    def faults(self) -> list[ledger.Difference]:
+        """Where balances and entries, or holds and their sums, don't agree."""
+        with connected(self._url) as conn:
+            return ledger.check(conn)
+
+    def _new(self) -> list[CdrRow]:
+        rows = [row for row in self._cdrs() if row.leg_uuid not in self._old]
+        return sorted(rows, key=lambda row: row.created_us)
+
+    def _cdrs(self) -> list[CdrRow]:
+        with connected(self._url) as conn:
+            return list(iterate_cdrs(conn, CdrFilter()))
