@@ -22,7 +22,7 @@ from esl_agent.switch.errors import (
     SwitchUnreachable,
     TooManyCommands,
 )
-from esl_agent.switch.events import SwitchEvent
+from esl_agent.switch.events import BackgroundJob
 from esl_agent.switch.frames import Frame
 from esl_agent.switch.protocol import SafeProtocol
 
@@ -123,7 +123,7 @@ class SwitchConnection(SafeProtocol, InboundESL):  # type: ignore[misc]  # green
         finally:
             del self._jobs[job]
 
-    def _take_job(self, event: SwitchEvent) -> None:
+    def _take_job(self, event: BackgroundJob) -> None:
         result = self._jobs.get(event.job_uuid)  # other clients' jobs are told to everybody
         if result is not None:
             result.set(event.body)

@@ -15,7 +15,7 @@ names, since every name that it brings is prefixed (`variable_sip_h_…`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Annotated, Final, cast
@@ -40,7 +40,7 @@ EVENT_NAMES: Final = (
 
 _NAME_FIRST: Final = re.compile(rb'\{"Event-Name":"([A-Z_]{1,64})"')
 _UNDEFINED: Final = "_undef_"  # how a plain header says that it is empty
-_VARIABLE_CACHE_MAX: Final = 16
+_NAMES_MAX: Final = 64  # decoders and types that are kept, by the names of variables
 
 
 class EventError(EslAgentError):
@@ -67,10 +67,12 @@ DEFAULT_NAMES: Final = VariableNames()
 
 
 class SwitchEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What we read of an event, of a `uuid_dump … json` or of a channel's headers; "" or 0 where absent.
+    """What we read of every event, of a `uuid_dump … json` and of a channel's headers; "" or 0 where absent.
 
     Times are microseconds since 1970 on the switch's clock, 0 for "has not happened".
     `sequence` counts every event that the core makes, subscribed to or not.
+    (A field costs a tenth of a microsecond an event, there or not: what only
+    one kind of event has, stands in a type of its own.)
     """
 
     name: str = field(name="Event-Name")
@@ -78,14 +80,13 @@ class SwitchEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     timestamp_us: Whole = field(default=0, name="Event-Date-Timestamp")
     sequence: Whole = field(default=0, name="Event-Sequence")
 
+    channel_name: Value = field(default="", name="Channel-Name")
     unique_id: str = field(default="", name="Unique-ID")
     direction: str = field(default="", name="Call-Direction")
-    channel_name: Value = field(default="", name="Channel-Name")
     caller_number: Value = field(default="", name="Caller-Caller-ID-Number")
     destination: Value = field(default="", name="Caller-Destination-Number")
     created_us: Whole = field(default=0, name="Caller-Channel-Created-Time")
     answered_us: Whole = field(default=0, name="Caller-Channel-Answered-Time")
-    hangup_us: Whole = field(default=0, name="Caller-Channel-Hangup-Time")
     other_leg_uuid: str = field(default="", name="Other-Leg-Unique-ID")
 
     # What our dialplan sets, under the names of VariableNames.
@@ -94,9 +95,14 @@ class SwitchEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     number: Value = ""
     carrier: Value = ""
     forwarded_from: Value = ""
-    recording: Value = ""
 
+
+class HangupComplete(SwitchEvent, frozen=True, gc=False, kw_only=True):
+    """The last that is told of a leg, with its end and all that was counted."""
+
+    hangup_us: Whole = field(default=0, name="Caller-Channel-Hangup-Time")
     hangup_cause: str = field(default="", name="Hangup-Cause")
+    recording: Value = ""
     hangup_disposition: Value = field(default="", name="variable_sip_hangup_disposition")
     protocol_cause: Value = field(default="", name="variable_proto_specific_hangup_cause")
     invite_failure: Value = field(default="", name="variable_sip_invite_failure_status")
@@ -105,9 +111,25 @@ class SwitchEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     loss_rate: Value = field(default="", name="variable_rtp_audio_in_jitter_loss_rate")
     jitter_variance: Value = field(default="", name="variable_rtp_audio_in_jitter_max_variance")
 
+
+class BackgroundJob(SwitchEvent, frozen=True, gc=False, kw_only=True):
+    """The answer to a `bgapi`."""
+
     job_uuid: str = field(default="", name="Job-UUID")
     body: str = field(default="", name="_body")
-    session_count: str = field(default="", name="Session-Count")
+
+
+class Heartbeat(SwitchEvent, frozen=True, gc=False, kw_only=True):
+    """Every 20 s: that the switch is alive, and how many legs are up on it."""
+
+    session_count: Whole = field(default=0, name="Session-Count")
+
+
+_KINDS: Final[Mapping[str, type[SwitchEvent]]] = {
+    "CHANNEL_HANGUP_COMPLETE": HangupComplete,
+    "BACKGROUND_JOB": BackgroundJob,
+    "HEARTBEAT": Heartbeat,
+}
 
 
 def peek_name(body: bytes) -> str | None:
@@ -121,14 +143,28 @@ def decode_event(body: bytes, names: VariableNames = DEFAULT_NAMES) -> SwitchEve
 
     Raises EventError for anything else.
     """
-    decoder = _decoder(names)
-    try:
+    return _decoder(names).decode(body, peek_name(body))
+
+
+class EventDecoder:
+    """`decode_event` for a stream of events, with what can be made beforehand made."""
+
+    def __init__(self, names: VariableNames) -> None:
+        self._kinds = {name: _json_decode(kind, names) for name, kind in _KINDS.items()}
+        self._other = _json_decode(SwitchEvent, names)
+
+    def decode(self, body: bytes, name: str | None) -> SwitchEvent:
+        """`name` is what `peek_name` says; raises EventError."""
         try:
-            return decoder.decode(body)
-        except UnicodeDecodeError:
-            return decoder.decode(body.decode("utf-8", "replace"))
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise EventError(f"an event can't be read: {error}") from None
+            if name is None:
+                name = self._other(body).name
+            decode = self._kinds.get(name, self._other)
+            try:
+                return decode(body)
+            except UnicodeDecodeError:
+                return decode(body.decode("utf-8", "replace"))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise EventError(f"an event can't be read: {error}") from None
 
 
 def event_of_headers(headers: Mapping[str, str], names: VariableNames = DEFAULT_NAMES) -> SwitchEvent:
@@ -137,7 +173,7 @@ def event_of_headers(headers: Mapping[str, str], names: VariableNames = DEFAULT_
     Each value is URL-decoded on its own, after the headers were told apart: a
     newline that a caller put into a value stays in it.  Raises EventError.
     """
-    kind = _event_type(names)
+    kind = _kind_with(_KINDS.get(headers.get("Event-Name", ""), SwitchEvent), names)
     wanted = {name: headers[name] for name in kind.__struct_encode_fields__ if name in headers}
     values = {name: "" if value == _UNDEFINED else unquote(value) for name, value in wanted.items()}
     try:
@@ -151,16 +187,22 @@ def text_of(value: Value) -> str:
     return value if isinstance(value, str) else "ARRAY::" + "|:".join(value)
 
 
-@lru_cache(_VARIABLE_CACHE_MAX)
-def _event_type(names: VariableNames) -> type[SwitchEvent]:
-    """SwitchEvent with the names of our variables in place; it is never decoded into without."""
-    renamed = [(each, Value, field(default="", name=f"variable_{name}")) for each, name in names.items()]
-    kind = msgspec.defstruct(
-        "SwitchEvent", renamed, bases=(SwitchEvent,), frozen=True, gc=False, kw_only=True
-    )
-    return cast("type[SwitchEvent]", kind)
+@lru_cache(_NAMES_MAX)
+def _decoder(names: VariableNames) -> EventDecoder:
+    return EventDecoder(names)
 
 
-@lru_cache(_VARIABLE_CACHE_MAX)
-def _decoder(names: VariableNames) -> msgspec.json.Decoder[SwitchEvent]:
-    return msgspec.json.Decoder(_event_type(names), strict=False)
+@lru_cache(_NAMES_MAX)
+def _kind_with(kind: type[SwitchEvent], names: VariableNames) -> type[SwitchEvent]:
+    """The type with the names of our variables put in; it is never decoded into without."""
+    renamed = [
+        (each, Value, field(default="", name=f"variable_{variable}"))
+        for each, variable in names.items()
+        if each in kind.__struct_fields__
+    ]
+    made = msgspec.defstruct(kind.__name__, renamed, bases=(kind,), frozen=True, gc=False, kw_only=True)
+    return cast("type[SwitchEvent]", made)
+
+
+def _json_decode(kind: type[SwitchEvent], names: VariableNames) -> Callable[[bytes | str], SwitchEvent]:
+    return msgspec.json.Decoder(_kind_with(kind, names), strict=False).decode

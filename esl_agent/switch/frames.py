@@ -15,7 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
 
 from esl_agent.errors import EslAgentError
 
@@ -28,11 +31,18 @@ DISCONNECT_NOTICE: Final = "text/disconnect-notice"
 RUDE_REJECTION: Final = "text/rude-rejection"
 LOG_DATA: Final = "log/data"
 
+#: The buffer of a reader; it grows for a larger frame and shrinks again after it.
+BUFFER_BYTES: Final = 256 * 1024
+SPACE_BYTES_MIN: Final = 64 * 1024
 _END_OF_HEADERS: Final = b"\n\n"
 _LENGTH: Final = re.compile("[0-9]{1,12}", re.ASCII)
-#: The two lines before every event (mod_event_socket.c, `read_packet`), read in one go because
-#: nearly every frame begins so; any other block goes the general way, to the same result.
-_EVENT_HEADERS: Final = re.compile(rb"Content-Length: ([0-9]{1,12})\nContent-Type: (text/event-[a-z]+)\Z")
+#: The whole head of every event (mod_event_socket.c, `read_packet`), read in one go because nearly
+#: every frame begins so; any other head goes the general way, to the same result.
+_EVENT_HEAD: Final = re.compile(
+    rb"Content-Length: ([0-9]{1,12})\nContent-Type: text/event-(json|plain|xml)\n\n"
+)
+_EVENT_TYPES: Final = {b"json": "text/event-json", b"plain": "text/event-plain", b"xml": "text/event-xml"}
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class FrameError(EslAgentError):
@@ -48,12 +58,16 @@ class FrameLimits:
     largest is `show channels as json`, about 1,100 bytes a channel.
     """
 
-    header_bytes_max: int = 256 * 1024
+    header_bytes_max: int = 128 * 1024
     body_bytes_max: int = 128 * 1024 * 1024
 
 
-class Frame(NamedTuple):
-    """One message of the switch; header values are as sent (URL-encoded where the switch encodes)."""
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One message of the switch.
+
+    `headers` are those besides Content-Type and Content-Length, with values as
+    sent (URL-encoded where the switch encodes).
+    """
 
     content_type: str
     headers: Mapping[str, str]
@@ -68,93 +82,110 @@ class Frame(NamedTuple):
 class FrameReader:
     """Cuts a stream into frames.
 
-    `feed` bytes as they come, then iterate: each iteration yields the frames
-    that are whole.  After a FrameError the reader is spent: it raises the same
-    error for ever, since the place of the next frame is lost.
+    Give it bytes, by `feed` or by writing them into `space()` and telling
+    `wrote`; then iterate: each iteration yields the frames that are whole.
+    After a FrameError the reader is spent: it raises the same error for ever,
+    since the place of the next frame is lost.
     """
 
     def __init__(self, limits: FrameLimits | None = None) -> None:
         self._limits = limits or FrameLimits()
-        self._buffer = bytearray()
-        self._start = 0  # of the frame being read
-        self._searched = 0  # no end of headers before this
-        self._head: tuple[Mapping[str, str], int, int] | None = None  # headers, start and end of the body
         self._error: FrameError | None = None
+        self._new_buffer(BUFFER_BYTES)
+        self._start = self._end = 0  # of what is held, in the buffer
+        self._searched = 0  # no end of headers before this
+        self._needed = 0  # no frame is whole before the buffer is filled up to here
 
     @property
     def is_between_frames(self) -> bool:
         """Whether nothing is half read, so that an end of the stream here cuts nothing off."""
-        return self._start == len(self._buffer)
+        return self._start == self._end
 
-    def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Add what the network brought.  What was read before is let go of here, once per feed."""
-        if self._start:
-            self._let_go()
-        self._buffer += data
+    def space(self, least: int = SPACE_BYTES_MIN) -> memoryview:
+        """Where the network may write next: at least `least` bytes; good until the next call."""
+        if len(self._buffer) - self._end < least:
+            self._make_space(least)
+        return self._view[self._end :]
+
+    def wrote(self, count: int) -> None:
+        """`count` bytes were written at the beginning of `space()`."""
+        self._end += count
+
+    def feed(self, data: bytes) -> None:
+        """Add a copy of what the network brought."""
+        self.space(len(data))[: len(data)] = data
+        self.wrote(len(data))
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield each frame that is whole; raise FrameError where the bytes can't be a frame."""
         if self._error is not None:
             raise self._error
         try:
-            while (frame := self._next()) is not None:
-                yield frame
+            while self._end >= self._needed:
+                event = _EVENT_HEAD.match(self._buffer, self._start, self._end)
+                if event is not None:
+                    content_type, headers = _EVENT_TYPES[event[2]], _NO_HEADERS
+                    begin, length = event.end(), int(event[1])
+                elif (begin := self._end_of_headers()) > 0:
+                    content_type, headers, length = self._parse_headers_before(begin)
+                else:
+                    return
+                end = self._needed = self._within_limits(begin, length)
+                if end > self._end:
+                    return
+                self._start = self._searched = end
+                yield Frame(content_type, headers, bytes(self._view[begin:end]))
         except FrameError as error:
             self._error = error
             raise
 
-    def _next(self) -> Frame | None:
-        if self._head is None:
-            self._head = self._read_head()
-            if self._head is None:
-                return None
-        headers, begin, end = self._head
-        if len(self._buffer) < end:
-            return None
-        with memoryview(self._buffer) as view:
-            body = bytes(view[begin:end])
-        self._head = None
-        self._start = self._searched = end
-        return Frame(headers["Content-Type"], headers, body)
+    def _end_of_headers(self) -> int:
+        """Where the next body begins; 0 while the empty line before it has not come."""
+        end = self._buffer.find(_END_OF_HEADERS, self._searched, self._end)
+        if end >= 0:
+            return end + len(_END_OF_HEADERS)
+        # The last byte may be the first half of the empty line.
+        self._searched = max(self._start, self._end - 1)
+        self._within_limits(self._searched + len(_END_OF_HEADERS), 0)
+        return 0
 
-    def _read_head(self) -> tuple[Mapping[str, str], int, int] | None:
-        """The headers and the body's place, once the empty line has come."""
-        end = self._buffer.find(_END_OF_HEADERS, self._searched)
-        if end < 0:
-            # The last byte may be the first half of the empty line.
-            self._searched = max(self._start, len(self._buffer) - 1)
-        if max(end, self._searched) - self._start > self._limits.header_bytes_max:
+    def _within_limits(self, begin: int, length: int) -> int:
+        """The end of a body of `length` bytes from `begin`, if neither it nor its headers are too long."""
+        if begin - len(_END_OF_HEADERS) - self._start > self._limits.header_bytes_max:
             raise FrameError(f"a header block is over {self._limits.header_bytes_max} bytes")
-        if end < 0:
-            return None
-        headers, length = _parse_head(bytes(self._buffer[self._start : end]))
         if length > self._limits.body_bytes_max:
             allowed = self._limits.body_bytes_max
             raise FrameError(f"a body of {length} bytes is announced; {allowed} are allowed")
-        begin = end + len(_END_OF_HEADERS)
-        return headers, begin, begin + length
+        return begin + length
 
-    def _let_go(self) -> None:
-        del self._buffer[: self._start]
+    def _parse_headers_before(self, begin: int) -> tuple[str, Mapping[str, str], int]:
+        """The content type, the headers besides, and the length of the body."""
+        self._within_limits(begin, 0)
+        headers = _parse_headers(bytes(self._view[self._start : begin - len(_END_OF_HEADERS)]))
+        content_type = headers.pop("Content-Type", "")
+        if not content_type:
+            raise FrameError("a header block has no Content-Type")
+        length = headers.pop("Content-Length", "0")
+        if not _LENGTH.fullmatch(length):
+            raise FrameError(f"a Content-Length is no number: {length[:40]!r}")
+        return content_type, headers, int(length)
+
+    def _make_space(self, least: int) -> None:
+        """Move what is held to the front, of a larger buffer if need be, of a small one when it can."""
+        held = self._view[self._start : self._end]
+        size = BUFFER_BYTES
+        while size < len(held) + least:
+            size *= 2
+        if size != len(self._buffer):
+            self._new_buffer(size)
+        self._view[: len(held)] = held
         self._searched -= self._start
-        if self._head is not None:
-            headers, begin, end = self._head
-            self._head = headers, begin - self._start, end - self._start
-        self._start = 0
+        self._needed = max(0, self._needed - self._start)
+        self._start, self._end = 0, len(held)
 
-
-def _parse_head(block: bytes) -> tuple[Mapping[str, str], int]:
-    event = _EVENT_HEADERS.match(block)
-    if event is not None:
-        length, kind = event[1].decode(), event[2].decode()
-        return {"Content-Length": length, "Content-Type": kind}, int(length)
-    headers = _parse_headers(block)
-    if "Content-Type" not in headers:
-        raise FrameError("a header block has no Content-Type")
-    length = headers.get("Content-Length", "0")
-    if not _LENGTH.fullmatch(length):
-        raise FrameError(f"a Content-Length is no number: {length[:40]!r}")
-    return headers, int(length)
+    def _new_buffer(self, size: int) -> None:
+        self._buffer = bytearray(size)
+        self._view = memoryview(self._buffer)
 
 
 def _parse_headers(block: bytes) -> dict[str, str]:

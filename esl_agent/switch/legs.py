@@ -20,7 +20,7 @@ from decimal import Decimal
 from typing import Final
 
 from esl_agent.core.leg import Direction, Leg, LegEnd, Product, Quality
-from esl_agent.switch.events import EventError, SwitchEvent, Value, text_of
+from esl_agent.switch.events import EventError, HangupComplete, SwitchEvent, Value, text_of
 
 #: The cause that both of our cut-offs give, the agent's own and the one that the switch holds.
 CUT_CAUSE: Final = "ALLOTTED_TIMEOUT"
@@ -92,7 +92,7 @@ def account_fault(event: SwitchEvent) -> str | None:
 
 def leg_end_of(event: SwitchEvent) -> LegEnd:
     """The end that a CHANNEL_HANGUP_COMPLETE tells of.  Raises EventError for anything less."""
-    if not event.hangup_us:
+    if not isinstance(event, HangupComplete) or not event.hangup_us:
         raise EventError(f"a {event.name} event tells of no end: it lacks its hang-up time")
     leg = leg_of(event)
     return LegEnd(
@@ -107,11 +107,11 @@ def leg_end_of(event: SwitchEvent) -> LegEnd:
     )
 
 
-def _duration_us(event: SwitchEvent) -> int:
+def _duration_us(event: HangupComplete) -> int:
     return max(0, event.hangup_us - event.answered_us) if event.answered_us else 0
 
 
-def _sip_code(event: SwitchEvent) -> int | None:
+def _sip_code(event: HangupComplete) -> int | None:
     """The final answer to the leg's INVITE, where it is known.
 
     Later answers (to a BYE, to a re-INVITE) stand in the same variables, so an
@@ -128,7 +128,7 @@ def _failure_code(value: Value) -> int | None:
     return code if SIP_FAILURE_MIN <= code <= SIP_FAILURE_MAX else None
 
 
-def _ended_by(event: SwitchEvent) -> str:
+def _ended_by(event: HangupComplete) -> str:
     """Who hung up: caller, callee, agent (the money ended), switch or unknown."""
     is_caller_leg = event.direction == Direction.INBOUND
     far_end, other_end = ("caller", "callee") if is_caller_leg else ("callee", "caller")
@@ -146,7 +146,7 @@ def _ended_by(event: SwitchEvent) -> str:
     return other_end if disposition.startswith("send_") else "unknown"
 
 
-def _quality(event: SwitchEvent) -> Quality:
+def _quality(event: HangupComplete) -> Quality:
     """MOS as the switch says it; loss as per cent; jitter as the worst standard deviation.
 
     The switch tells loss as a fraction and jitter as a variance in ms²

@@ -39,7 +39,12 @@ from esl_agent.switch.errors import (
     SwitchRefused,
     TooManyCommands,
 )
-from esl_agent.switch.events import EventError, VariableNames, decode_event, peek_name
+from esl_agent.switch.events import (
+    DEFAULT_NAMES,
+    EventDecoder,
+    EventError,
+    peek_name,
+)
 from esl_agent.switch.frames import (
     API_RESPONSE,
     AUTH_REQUEST,
@@ -54,8 +59,6 @@ from esl_agent.switch.frames import (
     FrameReader,
 )
 
-#: How much is read at a time: large, so that a burst of events costs few system calls.
-RECEIVE_BYTES: Final = 256 * 1024
 #: Commands that may wait for their answers on one connection.
 IN_FLIGHT_MAX: Final = 10_000
 #: How long `close` waits for the connection's greenlets.
@@ -86,9 +89,10 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.names = VariableNames()
+        self.names = DEFAULT_NAMES
         self.limits = FrameLimits()
         self.in_flight_max = IN_FLIGHT_MAX
+        self._decoder = EventDecoder(self.names)
         self.on_event_error: Callable[[EventError], None] = _log_event_error
         self.heard_at = time.monotonic()  # when anything last came
         self._waiting: deque[_Waiting] = deque()
@@ -145,14 +149,17 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
 
     def receive_events(self) -> None:
         """Read until the connection ends; whatever ends it becomes its reason."""
+        self._decoder = EventDecoder(self.names)
         reader = FrameReader(self.limits)
-        chunk = memoryview(bytearray(RECEIVE_BYTES))
         try:
-            while count := self.sock.recv_into(chunk):
+            while count := self.sock.recv_into(reader.space()):
                 self.heard_at = time.monotonic()
-                reader.feed(chunk[:count])
+                reader.wrote(count)
                 for frame in reader:
-                    self.handle_event(frame)
+                    if frame.content_type == EVENT_JSON:
+                        self._hand_on(frame.body)
+                    else:
+                        self.handle_event(frame)
                 gevent.sleep(0)  # a burst must not keep timers from running
             cut = "" if reader.is_between_frames else " in the middle of a message"
             self.lose(ConnectionLost(f"the switch closed the connection{cut}"))
@@ -162,11 +169,9 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
             self.lose(ConnectionLost(f"the switch can't be read from: {error}"))
 
     def handle_event(self, event: Frame) -> None:
-        """Take one frame; raises FrameError for one that has no business here."""
+        """Take a frame that is no event; raises FrameError for one that has no business here."""
         kind = event.content_type
-        if kind == EVENT_JSON:
-            self._hand_on(event.body)
-        elif kind in (COMMAND_REPLY, API_RESPONSE):
+        if kind in (COMMAND_REPLY, API_RESPONSE):
             if not self._waiting:
                 raise FrameError("an answer to nothing that was asked")
             self._waiting.popleft().answer.set(event)
@@ -190,7 +195,7 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
         if not handlers and name is not None:
             return
         try:
-            event = decode_event(body, self.names)
+            event = self._decoder.decode(body, name)
         except EventError as error:
             self.on_event_error(error)
             return

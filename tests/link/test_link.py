@@ -9,7 +9,7 @@ from scripted_switch import PATIENCE_S, Peer, ScriptedSwitch
 
 from esl_agent.switch import commands
 from esl_agent.switch.errors import CommandTimeout, ConnectionLost
-from esl_agent.switch.events import SwitchEvent
+from esl_agent.switch.events import Heartbeat, SwitchEvent
 from esl_agent.switch.link import LinkChange, LinkConfig, LinkState, SwitchLink
 
 CORE = "7fa905c0-5d18-4999-a2a6-e526aff1df62"
@@ -86,7 +86,9 @@ def test_the_heartbeat_comes_through_too_with_how_many_legs_are_up(
     switch: ScriptedSwitch, standing: Watched
 ) -> None:
     events_peer(switch).event("HEARTBEAT", Core_UUID=CORE, Event_Sequence="5", Session_Count="12")
-    assert standing.events.get(timeout=PATIENCE_S).session_count == "12"
+    heartbeat = standing.events.get(timeout=PATIENCE_S)
+    assert isinstance(heartbeat, Heartbeat)
+    assert heartbeat.session_count == 12
 
 
 @pytest.mark.parametrize("subscribed_to", ["HEARTBEAT", "BACKGROUND_JOB"])

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from esl_agent.switch.events import (
+    BackgroundJob,
     EventError,
+    Heartbeat,
     SwitchEvent,
     VariableNames,
     decode_event,
@@ -47,7 +49,7 @@ def test_an_event_says_what_happened_to_which_leg_and_when() -> None:
     assert created.direction == "outbound"
     assert created.core_uuid == "7fa905c0-5d18-4999-a2a6-e526aff1df62"
     assert (created.timestamp_us, created.sequence) == (1795400040323150, 525)
-    assert (created.created_us, created.answered_us, created.hangup_us) == (1795400040323150, 0, 0)
+    assert (created.created_us, created.answered_us) == (1795400040323150, 0)
     assert (created.destination, created.caller_number) == ("12125550147", "15145550100")
 
 
@@ -60,7 +62,20 @@ def test_who_pays_stands_in_the_variables_that_the_operator_names() -> None:
 
 def test_a_job_is_known_by_its_uuid_and_its_answer_is_the_body() -> None:
     job = event({"Event-Name": "BACKGROUND_JOB", "Job-UUID": "j", "Content-Length": "4", "_body": "+OK\n"})
+    assert isinstance(job, BackgroundJob)
     assert (job.job_uuid, job.body) == ("j", "+OK\n")
+
+
+def test_a_heartbeat_says_how_many_legs_are_up() -> None:
+    heartbeat = event({"Event-Name": "HEARTBEAT", "Session-Count": "12"})
+    assert isinstance(heartbeat, Heartbeat)
+    assert heartbeat.session_count == 12
+
+
+def test_the_kind_of_an_event_is_found_wherever_its_name_stands() -> None:
+    told = decode_event(b'{"Session-Count":"12","Event-Name":"HEARTBEAT"}')
+    assert isinstance(told, Heartbeat)
+    assert told.session_count == 12
 
 
 def test_the_name_can_be_read_without_reading_the_event() -> None:
