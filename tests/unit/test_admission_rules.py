@@ -21,6 +21,7 @@ from fixtures.admission import (
     some_facts,
 )
 
+from esl_agent.core import budget
 from esl_agent.core.admission.decide import decide
 from esl_agent.core.admission.facts import AccountState, PayphonePolicy
 from esl_agent.core.admission.limits import CallerIdPolicy, OperatorPolicy, TollFree
@@ -107,6 +108,7 @@ class TestEmergency:
             {"is_known": False, "customer": None, "did": None, "price": None, "carriers": ()},
             {"customer": replace(a_customer(max_calls=0), state=AccountState.SUSPENDED)},
             {"carriers": FULL, "is_within_rate": False, **FOREIGN_CALLER},
+            {"price": a_price(), "customer": a_customer(spend_per_call=Decimal(0), spend_per_day=Decimal(0))},
             {"operator": OperatorPolicy(blocked_classes=frozenset(NumberClass))},
         ],
     )
@@ -114,6 +116,7 @@ class TestEmergency:
         facts = {"number": a_number(digits), "price": FREE} | wrong
         decision = decide(a_question(product), some_facts(product, **facts))
         assert (decision.admitted, decision.rule, decision.needs) == (True, "emergency", 0)
+        assert not budget.is_metered(decision.price)
 
     def test_a_carriers_call_for_911_is_none(self) -> None:
         facts = {"number": a_number("911"), "did": None}

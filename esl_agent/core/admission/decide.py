@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from esl_agent.core import budget
 from esl_agent.core.admission import rules
 from esl_agent.core.admission.decision import Admit, Decision, Judgement, Refuse, Rule, Verdict
 from esl_agent.core.admission.facts import Facts
@@ -20,6 +21,8 @@ from esl_agent.core.admission.readings import (
 )
 from esl_agent.core.admission.reasons import REFUSALS, Reason
 from esl_agent.core.leg import Product
+from esl_agent.core.money import ZERO
+from esl_agent.core.price import UNPRICED
 
 OK: Final = "ok"
 ADMIT: Final = "admit"
@@ -88,6 +91,9 @@ def _decision(
 ) -> Decision:
     is_emergency = rule is rules.emergency
     caller_id = emergency_caller(question, facts) if is_emergency else caller_to_send(question, facts)
+    price = price_of(question, facts)
+    if is_emergency and budget.is_metered(price):
+        price = UNPRICED  # whatever was looked up: nothing is held, metered or charged
     refuse = verdict if isinstance(verdict, Refuse) else None
     return Decision(
         admitted=refuse is None,
@@ -97,9 +103,9 @@ def _decision(
         account_id=facts.customer.account_id if facts.customer else 0,
         product=question.product,
         number=facts.number,
-        price=price_of(question, facts),
+        price=price,
         currency=facts.customer.currency if facts.customer else "",
-        needs=first_charge(question, facts),
+        needs=ZERO if is_emergency else first_charge(question, facts),
         most=facts.limits.spend_per_call,
         caller_id=caller_id or "",
         forwarded_from=facts.did.number if facts.did and question.product is Product.FORWARDING else None,
