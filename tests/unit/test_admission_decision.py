@@ -28,6 +28,7 @@ from esl_agent.core.admission.reasons import REFUSALS, Reason
 from esl_agent.core.leg import Product
 from esl_agent.core.money import ZERO
 from esl_agent.core.price import UNPRICED
+from esl_agent.store.holds import Outcome
 
 REPLACING = a_customer(caller_id_policy=CallerIdPolicy.REPLACE, default_caller_id="15145550111")
 STRANGER = a_number("12125550147")
@@ -157,6 +158,7 @@ class TestRefusedByStore:
             ("no_funds", "funds", Reason.NO_FUNDS),
             ("too_many_calls", "concurrent_calls", Reason.TOO_MANY_CALLS),
             ("day_spend", "spend_per_day", Reason.DAY_SPEND),
+            ("call_spend", "spend_per_call", Reason.CALL_SPEND),
             ("not_active", "account_state", Reason.ACCOUNT_SUSPENDED),
             ("no_account", "payer", Reason.UNKNOWN_ACCOUNT),
             ("settled", "facts_known", Reason.NO_DECISION),
@@ -170,6 +172,12 @@ class TestRefusedByStore:
         assert (refused.admitted, refused.rule, refused.reason) == (False, rule, reason)
         assert refused.trace[:-1] == admitted.trace
         assert refused.trace[-1].outcome == "refuse"
+
+    def test_every_word_of_the_stores_is_known(self) -> None:
+        """But for those about a leg that is over: a leg that admission plans is new."""
+        admitted = decide(a_question(), some_facts())
+        unknown = {word for word in Outcome if refused_by_store(admitted, word).rule == "facts_known"}
+        assert unknown == {Outcome.HELD, Outcome.SETTLED, Outcome.RELEASED}
 
     def test_all_else_stays(self) -> None:
         admitted = decide(a_question(), some_facts())

@@ -38,6 +38,7 @@ _STORE_REFUSALS: Final[Mapping[str, tuple[Rule, Reason]]] = MappingProxyType(
         "no_funds": (rules.funds, Reason.NO_FUNDS),
         "too_many_calls": (rules.concurrent_calls, Reason.TOO_MANY_CALLS),
         "day_spend": (rules.spend_per_day, Reason.DAY_SPEND),
+        "call_spend": (rules.spend_per_call, Reason.CALL_SPEND),
         "not_active": (rules.account_state, Reason.ACCOUNT_SUSPENDED),
         "no_account": (rules.payer, Reason.UNKNOWN_ACCOUNT),
     }
