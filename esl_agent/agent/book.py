@@ -95,7 +95,13 @@ class Book:
         return self._price_outbound(leg, now_us)
 
     def _price_inbound(self, leg: Leg) -> Priced | None:
-        """A call to a DID of ours is billed on its A leg, to the DID's owner."""
+        """A call to a DID of ours is billed on its A leg, to the DID's owner.
+
+        A customer who dials one calls out, as to any number; if a carrier
+        brings that back, it is a leg of its own.
+        """
+        if leg.is_users:
+            return None
         number = self._parse(leg.destination)
         owned = self._numbers.get(number.digits) if number else None
         if number is None or owned is None or not owned.is_did:

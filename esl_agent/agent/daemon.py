@@ -42,6 +42,8 @@ from esl_agent.switch.link import LinkChange, LinkConfig, LinkState, SwitchLink
 EVENTS: Final = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE", "HEARTBEAT")
 #: How often partitions are made ahead.
 PARTITIONS_EVERY_S: Final = 3_600
+#: Events worked on before timers and the database's answers get a turn.
+EVENTS_PER_TURN_MAX: Final = 32
 #: How often admitted legs that never came are looked for.
 OVERDUE_EVERY_S: Final = 30
 #: How often the start tries a database that is away.
@@ -147,11 +149,13 @@ class Daemon:
             self._events.put(event)
 
     def _work_events(self, events: Sequence[SwitchEvent]) -> None:
-        for event in events:
+        for count, event in enumerate(events, 1):
             try:
                 self._work_event(event)
             except EventError as error:
                 self._log("SWITCH_EVENT_BAD", name=event.name, leg=event.unique_id, error=str(error))
+            if count % EVENTS_PER_TURN_MAX == 0:
+                gevent.sleep(0)
 
     def _work_event(self, event: SwitchEvent) -> None:
         if event.name == "CHANNEL_CREATE":

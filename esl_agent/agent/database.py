@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg_pool import PoolTimeout, TooManyRequests
@@ -22,12 +22,24 @@ OUTAGE: Final = (
 )
 
 
+Result = TypeVar("Result")
+
+
 class Database:
     def __init__(self, pool: Pool, url: str, log: Log) -> None:
         self._pool = pool
         self._where = without_password(url)
         self._log = log
         self.is_up = True
+
+    def work(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work`, which may be repeated, returns; tried twice where the first connection proves dead."""
+        if self.is_up:
+            with suppress(*OUTAGE), self._pool.connection() as conn:
+                return work(conn)
+            self._pool.check()
+        with self.connection() as conn:
+            return work(conn)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

@@ -48,9 +48,9 @@ class Holder:
 
     def _work(self, batch: Sequence[Asked]) -> None:
         """A batch that Postgres does not answer is given up at once: the calls go on with what they have."""
+        requests = [asked.request for asked in batch]
         try:
-            with self._database.connection() as conn:
-                results = hold_many(conn, [asked.request for asked in batch])
+            results = self._database.work(lambda conn: hold_many(conn, requests))
         except OUTAGE:
             _give_up(batch)
         except psycopg.Error as error:

@@ -26,7 +26,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from esl_agent.core.money import ZERO
-from esl_agent.store.pool import Connection, as_columns
+from esl_agent.store.pool import Connection, Cursor, as_columns
 
 LOCK_ACCOUNTS: Final = """
     SELECT account_id, balance, credit_limit, reserved FROM accounts WHERE account_id = ANY(%s)
@@ -150,12 +150,15 @@ def hold_many(
 
     `today` is the operator's date; None takes the database's.
     """
-    results: list[HoldResult] = []
-    with conn.transaction():
+    with conn.pipeline(), conn.transaction():
         conn.execute(LOCK_ACCOUNTS, [sorted({request.account_id for request in requests})])
-        for batch in without_repeats(requests, lambda ask: [(ask.account_id, ask.leg_uuid)]):
-            results += _hold(conn, batch, today)
-    return results
+        batches = without_repeats(requests, lambda ask: [(ask.account_id, ask.leg_uuid)])
+        decided = [_hold(conn, batch, today) for batch in batches]
+    return [
+        HoldResult(account_id, leg_uuid, Outcome(outcome), held, available)
+        for batch in decided
+        for account_id, leg_uuid, outcome, held, available in batch
+    ]
 
 
 def without_repeats(
@@ -175,9 +178,8 @@ def without_repeats(
         yield piece
 
 
-def _hold(conn: Connection, requests: Sequence[HoldRequest], today: date | None) -> list[HoldResult]:
+def _hold(conn: Connection, requests: Sequence[HoldRequest], today: date | None) -> Cursor:
     names = ("account_ids", "leg_uuids", "least", "want", "spare")
     asked = [(ask.account_id, ask.leg_uuid, ask.least, ask.want, ask.spare) for ask in requests]
     values: dict[str, object] = dict(zip(names, as_columns(asked), strict=True))
-    rows = conn.execute(HOLD, values | {"today": today})
-    return [HoldResult(row[0], row[1], Outcome(row[2]), row[3], row[4]) for row in rows]
+    return conn.execute(HOLD, values | {"today": today})

@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool
 from esl_agent.errors import EslAgentError
 
 Connection = psycopg.Connection[Any]
+Cursor = psycopg.Cursor[Any]
 Pool = ConnectionPool[Connection]
 
 CONNECT_TIMEOUT_S: Final = 5
@@ -35,12 +36,15 @@ class DatabaseError(EslAgentError):
 
 
 def open_pool(url: str, max_size: int, *, min_size: int = 1, name: str = "esl-agent") -> Pool:
-    """A pool that heals by itself when the database goes and comes back; opening it doesn't wait for one."""
+    """A pool that heals by itself when the database goes and comes back; opening it doesn't wait for one.
+
+    Connections are not tried before they are handed out, for that would cost
+    every batch a round trip: the first use of each after an outage fails.
+    """
     return ConnectionPool(
         url,
         kwargs=_options(name),
         configure=_configure,
-        check=ConnectionPool.check_connection,
         min_size=min_size,
         max_size=max_size,
         max_waiting=WAITING_MAX,

@@ -30,7 +30,7 @@ from esl_agent.core.price import ChargeLine
 from esl_agent.core.rating import collect
 from esl_agent.store.cdrs import CdrRow, insert_settled
 from esl_agent.store.holds import LOCK_ACCOUNTS, SPENT_TODAY, TODAY, without_repeats
-from esl_agent.store.pool import Connection, as_columns
+from esl_agent.store.pool import Connection, Cursor, as_columns
 
 #: A leg that is over already, or given up, takes nothing: what it was to get is free again.
 HAND_OVER: Final = """
@@ -148,14 +148,15 @@ def settle_many(
     """
     if not rows:
         return []
-    with conn.transaction():
-        account_ids = sorted({row.account_id for row in rows})
-        purses = {
-            account_id: _Purse(balance, credit_limit, reserved)
-            for account_id, balance, credit_limit, reserved in conn.execute(LOCK_ACCOUNTS, [account_ids])
-        }
-        _hand_over(conn, rows, hand_to, purses)
-        gate = _pass_gate(conn, rows)
+    # What a statement says is read only after the next is on its way: each wait costs more than its work.
+    with conn.pipeline(), conn.transaction():
+        locked = conn.execute(LOCK_ACCOUNTS, [sorted({row.account_id for row in rows})])
+        handed = _hand_over(conn, rows, hand_to)
+        passed = _pass_gate(conn, rows)
+        purses = {account_id: _Purse(*money) for account_id, *money in locked}
+        for account_id, released, begun in (hand for piece in handed for hand in piece):
+            purses[account_id].free(released, -begun)
+        gate = {(account_id, leg_uuid): held for account_id, leg_uuid, held in passed}
         written: list[CdrRow] = []
         taken: list[tuple[CdrRow, ChargeLine]] = []
         results: list[Settled] = []
@@ -175,25 +176,21 @@ def settle_many(
     return results
 
 
-def _hand_over(
-    conn: Connection, rows: Sequence[CdrRow], hand_to: Mapping[str, str], purses: Mapping[int, _Purse]
-) -> None:
+def _hand_over(conn: Connection, rows: Sequence[CdrRow], hand_to: Mapping[str, str]) -> list[Cursor]:
+    """Move the holds; each cursor tells (account_id, released, begun) of the accounts concerned."""
     hands = [
         (row.account_id, row.leg_uuid, hand_to[row.leg_uuid])
         for row in rows
         if hand_to.get(row.leg_uuid, row.leg_uuid) != row.leg_uuid and not row.charge.total
     ]
     # In pieces: where several carriers failed, a leg gets a hold only to hand it on.
-    for piece in without_repeats(hands, lambda hand: [(hand[0], hand[1]), (hand[0], hand[2])]):
-        for account_id, released, begun in conn.execute(HAND_OVER, as_columns(piece)):
-            purses[account_id].free(released, -begun)
+    pieces = without_repeats(hands, lambda hand: [(hand[0], hand[1]), (hand[0], hand[2])])
+    return [conn.execute(HAND_OVER, as_columns(piece)) for piece in pieces]
 
 
-def _pass_gate(conn: Connection, rows: Sequence[CdrRow]) -> dict[tuple[int, str], Decimal | None]:
-    """The legs that are settled now, and what was held for each; None where nothing ever was."""
-    legs = dict.fromkeys((row.account_id, row.leg_uuid) for row in rows)
-    passed = conn.execute(GATE, as_columns(legs))
-    return {(account_id, leg_uuid): held for account_id, leg_uuid, held in passed}
+def _pass_gate(conn: Connection, rows: Sequence[CdrRow]) -> Cursor:
+    """The legs that are settled now: (account_id, leg_uuid, held); held is None where nothing ever was."""
+    return conn.execute(GATE, as_columns(dict.fromkeys((row.account_id, row.leg_uuid) for row in rows)))
 
 
 def _write(conn: Connection, rows: Sequence[CdrRow], taken: Sequence[tuple[CdrRow, ChargeLine]]) -> None:
