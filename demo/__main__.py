@@ -4,13 +4,20 @@ from gevent import monkey
 
 monkey.patch_all()  # before anything imports psycopg or subprocess
 
+import signal  # noqa: E402
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to end
+
 import argparse  # noqa: E402
 import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 from rich.console import Console  # noqa: E402
+from rich.text import Text  # noqa: E402
 
 from demo.errors import Stopped  # noqa: E402
 from demo.play import play  # noqa: E402
+from demo.shell import ROOT  # noqa: E402
 from esl_agent.errors import EslAgentError  # noqa: E402
 
 FAILED = 1
@@ -23,17 +30,17 @@ def main() -> int:
         prog="make demo", description="A switch, calls, a live log, and what they cost."
     )
     parser.add_argument("--keep", action="store_true", help="leave everything up, with commands to play with")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".demo", help="where it lives (%(default)s)")
     arguments = parser.parse_args()
     console = Console(highlight=False, emoji=False)
     try:
-        play(console, keep=arguments.keep)
+        play(console, arguments.folder.absolute(), keep=arguments.keep)
     except Stopped as stopped:
-        console.print("\nStopped; nothing is left running.")
+        console.print("Stopped; nothing is left running.")
         return STOPPED + stopped.number
     except EslAgentError as error:
-        Console(stderr=True, highlight=False).print(
-            f"\n[bold red]The demo failed:[/] {error}", soft_wrap=True
-        )
+        text = Text.assemble(("The demo failed: ", "bold red"), str(error))
+        Console(stderr=True, highlight=False).print(text, soft_wrap=True)
         return FAILED
     return 0
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from psycopg.rows import class_row
 
+from demo.cast import Scene
 from demo.errors import DemoError
 from esl_agent.store.pool import connected
 
@@ -59,6 +62,21 @@ def read_books(database_url: str) -> Books:
     with connected(database_url) as conn, conn.cursor(row_factory=class_row(Books)) as cursor:
         [books] = cursor.execute(SUMS).fetchall()
         return books
+
+
+def check_costs(database_url: str, scenes: Iterable[Scene]) -> None:
+    """Raise DemoError unless the answered legs cost, account by account, what the scenes say."""
+    told = [scene for scene in scenes if scene.costs is not None]
+    expected = Counter((scene.account, Decimal(cost)) for scene in told for cost in scene.costs or ())
+    with connected(database_url) as conn:
+        rated = Counter(conn.execute("SELECT account_id, total FROM cdrs WHERE answered_at IS NOT NULL"))
+    differences = [
+        f"account {account}: {rated[account, cost]} calls of {cost}, expected {expected[account, cost]}"
+        for account, cost in sorted(expected.keys() | rated.keys())
+        if rated[account, cost] != expected[account, cost]
+    ]
+    if told and differences:
+        raise DemoError("calls did not cost what they should: " + "; ".join(differences))
 
 
 def legs_settled(database_url: str) -> set[str]:

@@ -47,6 +47,7 @@ class Scene:
     talk_ms: int = 4_000  # until the caller hangs up, if it is the one who does
     ending: Ending = Ending.CALLER_HANGS_UP
     is_from_outside: bool = False
+    costs: tuple[str, ...] | None = None  # of each leg that is answered, in CAD; None where nobody can know
 
 
 CUSTOMERS: Final = (
@@ -61,6 +62,7 @@ DIDS: Final = (
 STRANGER: Final = "12025550123"
 BUSY_NUMBER: Final = "16045550186"
 SECOND_CARRIER_NUMBER: Final = "442079460001"
+HAVANA: Final = "0115352345678"
 EMERGENCY: Final = "911"
 
 #: The scenes of an act overlap; the next act begins when all of its calls are over.
@@ -69,26 +71,45 @@ ACTS: Final = (
         Scene(
             title="Havana, with money for 12 s",
             account=1003,
-            number="0115352345678",
+            number=HAVANA,
             ending=Ending.MONEY_RUNS_OUT,
+            costs=("0.2100",),
         ),
-        Scene(title="Toronto", account=1001, number="4165550182", talk_ms=8_000),
-        Scene(title="New York", account=1001, number="12125550147", talk_ms=5_000),
-        Scene(title="Mexico City, by the minute", account=1001, number="+525512345678", talk_ms=3_000),
-        Scene(title="London", account=1002, number="011442079460000"),
-        Scene(title="toll-free", account=1002, number="18005550199"),
-        Scene(title="a number that is forwarded", account=1002, number=DIDS[1].number, is_from_outside=True),
-        Scene(title="Vancouver", account=1001, number=BUSY_NUMBER, ending=Ending.BUSY),
-        Scene(title="London, by the second carrier", account=1001, number=f"+{SECOND_CARRIER_NUMBER}"),
-        Scene(title="a number that rings a phone", account=1001, number=DIDS[0].number, is_from_outside=True),
+        Scene(title="Toronto", account=1001, number="4165550182", talk_ms=8_000, costs=("0.0010",)),
+        Scene(title="New York", account=1001, number="12125550147", talk_ms=5_000, costs=("0.0010",)),
+        Scene(
+            title="Mexico City, by the minute",
+            account=1001,
+            number="+525512345678",
+            talk_ms=3_000,
+            costs=("0.0200",),
+        ),
+        Scene(title="London", account=1002, number="011442079460000", costs=("0.0013",)),
+        Scene(title="toll-free", account=1002, number="18005550199", costs=("0.0000",)),
+        Scene(
+            title="a number that is forwarded",
+            account=1002,
+            number=DIDS[1].number,
+            is_from_outside=True,
+            costs=("0.0000", "0.0025"),
+        ),
+        Scene(title="Vancouver", account=1001, number=BUSY_NUMBER, ending=Ending.BUSY, costs=()),
+        Scene(
+            title="London, by the second carrier",
+            account=1001,
+            number=f"+{SECOND_CARRIER_NUMBER}",
+            costs=("0.0013",),
+        ),
+        Scene(
+            title="a number that rings a phone",
+            account=1001,
+            number=DIDS[0].number,
+            is_from_outside=True,
+            costs=("0.0000",),
+        ),
     ),
     (
-        Scene(
-            title="Havana, without money",
-            account=1003,
-            number="0115352345678",
-            ending=Ending.REFUSED,
-        ),
-        Scene(title="911, without money", account=1003, number=EMERGENCY, talk_ms=2_000),
+        Scene(title="Havana, without money", account=1003, number=HAVANA, ending=Ending.REFUSED, costs=()),
+        Scene(title="911, without money", account=1003, number=EMERGENCY, talk_ms=2_000, costs=("0.0000",)),
     ),
 )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import select
 import shlex
 import sys
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from rich.markup import escape
 
 from demo.cast import Scene
+from demo.shell import ROOT
+from demo.stage import Stage, shown
 from esl_agent.errors import EslAgentError
-
-if TYPE_CHECKING:
-    from demo.play import Play
 
 LOOK_EVERY_S: Final = 0.5
 CALLER: Final = 1001
@@ -21,28 +21,33 @@ TALK_MS: Final = 10_000
 DIGITS_MAX: Final = 20
 
 COMMANDS: Final = """\
-[bold]All of it stays up; Ctrl-C ends it.[/]  In another terminal:
+All of it stays up; Ctrl-C ends it.  In another terminal:
 
   cd {root}
   export PATH={programs}:$PATH
   export ESL_AGENT_DATABASE_URL={url}
-  esl-agent doctor --config .demo/esl-agent.toml
+  esl-agent doctor --config {config}
   esl-agent account show 1003
   esl-agent account top-up 1003 5.00 --reference by-hand
   esl-agent account suspend 1001 --reason unpaid
   esl-agent cdr list --account 1001
   esl-agent deck show standard --prefix 52
   esl-agent quote +525512345678 --seconds 61 --deck demo/deck.csv
+  tail -f {log}
 """
 
 
-def keep_up(stage: Play) -> None:
+def keep_up(stage: Stage) -> None:
     """Show the log and call what is typed, until a signal comes."""
     stage.heading("Yours now")
-    url, root, programs = (shlex.quote(text) for text in stage.places())
-    stage.console.print(
-        COMMANDS.format(root=escape(root), programs=escape(programs), url=escape(url)), soft_wrap=True
+    commands = COMMANDS.format(
+        root=shlex.quote(str(ROOT)),
+        programs=shlex.quote(str(Path(sys.executable).parent)),
+        url=shlex.quote(stage.database_url),
+        config=shlex.quote(shown(stage.config)),
+        log=shlex.quote(shown(stage.log_file)),
     )
+    stage.console.print(commands, soft_wrap=True, markup=False)
     is_dialling = sys.stdin.isatty()
     if is_dialling:
         stage.console.print(f"Type a number and Enter, and account {CALLER} calls it.\n")
@@ -55,7 +60,7 @@ def keep_up(stage: Play) -> None:
                 _dial(stage, line.strip())
 
 
-def _dial(stage: Play, typed: str) -> None:
+def _dial(stage: Stage, typed: str) -> None:
     number = "".join(character for character in typed if character not in " -().")
     if not number:
         return

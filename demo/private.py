@@ -9,12 +9,13 @@ from typing import Final
 
 from demo.cast import ACTS, BUSY_NUMBER, CUSTOMERS, DIDS, SECOND_CARRIER_NUMBER, STRANGER, Ending, Scene
 from demo.cast import Did as OwnedDid
+from demo.errors import DemoError
 from demo.switch import paid_legs_in
 from esl_agent.files import dialplan_dir
 from esl_agent.lab.freeswitch import PrivateSwitch
 from esl_agent.lab.network import Carrier, Did, Network, Phone
 from esl_agent.lab.ports import free_port
-from esl_agent.lab.sipp import Sipp, SippRun
+from esl_agent.lab.sipp import CallFailed, Sipp, SippRun
 
 RING_MS: Final = 300
 NO_NUMBER: Final = "none"
@@ -72,8 +73,13 @@ class PrivateNetwork:
 
     def finish(self, deadline_s: float) -> None:
         while self._calls:
-            self._calls[0].finish(deadline_s)
-            self._calls.pop(0)
+            call = self._calls.pop(0)
+            try:
+                call.finish(deadline_s)
+            except CallFailed:
+                raise DemoError(
+                    f"{call.name} did not go as it should: what was on the wire is in {self._sipp_folder}"
+                ) from None
 
     def paid_legs(self) -> set[str]:
         return paid_legs_in(self._switch.cdr_folder)

@@ -29,8 +29,7 @@ class Shell:
     def run(self, *arguments: str, quiet: bool = False) -> None:
         """Show and run one command, its output only where it is not `quiet`; raises DemoError if it fails."""
         typed = shlex.join(["esl-agent", *arguments])
-        self._console.print(Text(f"$ {typed}", "bold"), soft_wrap=True)
-        self._console.file.flush()
+        self.show(typed)
         try:
             done = subprocess.run(  # noqa: S603  our own command, no shell reads it
                 esl_agent(*arguments),
@@ -45,6 +44,10 @@ class Shell:
             raise DemoError(f"{typed}: not done after {COMMAND_S:g} s") from None
         if done.returncode != 0:
             raise DemoError(f"{typed}: ended with exit code {done.returncode}, as said above")
+
+    def show(self, typed: str) -> None:
+        self._console.print(Text(f"$ {typed}", "bold"), soft_wrap=True)
+        self._console.file.flush()
 
 
 def esl_agent(*arguments: str) -> list[str]:

@@ -1,80 +1,90 @@
-"""The folder that the demo lives in."""
+"""What the demo has up: Postgres, the switch and the daemon, started in this order and ended in the other."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from rich.console import Console
+from rich.markup import escape
+
+from demo.cast import Scene
 from demo.errors import DemoError
-from demo.shell import ROOT
-from demo.switch import Switch
+from demo.folder import write_config
+from demo.live_log import LiveLog
+from demo.shell import ROOT, Shell, esl_agent
+from demo.stops import Stops
+from demo.switch import Switch, choose
+from esl_agent.lab.child import Child
 from esl_agent.store.embedded import EmbeddedPostgres
 
-FOLDER: Final = ROOT / ".demo"
-LOCK: Final = "lock"
-
-CONFIG: Final = """\
-# Written by the demo; etc/esl-agent.toml explains every setting.
-[database]
-url = {url}
-
-[switch]
-host = {host}
-port = {port}
-password = {password}
-
-[limits]
-drain_s = 2
-
-[log]
-format = "{log_format}"
-"""
+DATABASE: Final = "demo"
+DAEMON_STOP_S: Final = 5.0
 
 
-@contextmanager
-def own_folder(folder: Path = FOLDER) -> Iterator[Path]:
-    """The folder, empty, and nobody else's while the demo runs; raises DemoError where it can't be had."""
-    try:
-        folder.mkdir(exist_ok=True)
-        lock = (folder / LOCK).open("w")
-    except OSError as error:
-        raise DemoError(f"{folder} can't be written ({error.strerror}): is it another user's?") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DemoError(f"a demo runs already in {folder}: end that one with Ctrl-C") from None
-        _sweep(folder)
-        yield folder
+class Stage:
+    """Everything that is up is on `started`, which ends it."""
+
+    database_url: str
+    shell: Shell
+    switch: Switch
+    log: LiveLog
+
+    def __init__(self, console: Console, folder: Path, started: ExitStack, stops: Stops) -> None:
+        self.console = console
+        self.folder = folder
+        self.config = folder / "esl-agent.toml"
+        self.log_file = folder / "agent.log"
+        self._started = started
+        self._stops = stops
+
+    def heading(self, text: str) -> None:
+        self.console.print()
+        self.console.rule(f"[bold]{text}", align="left", style="dim")
+
+    def start_postgres(self) -> None:
+        postgres = EmbeddedPostgres(self.folder)
+        self._started.callback(postgres.remove)
+        with self._stops.held():
+            postgres.start()
+            self.database_url = postgres.ensure_database(DATABASE)
+        self.shell = Shell(self.console, {"ESL_AGENT_DATABASE_URL": self.database_url})
+        self.shell.show(f"export ESL_AGENT_DATABASE_URL={shlex.quote(self.database_url)}")
+
+    def start_switch(self) -> None:
+        self.switch, why = choose(os.environ, self.folder)
+        self.console.print(f"The switch is {escape(why)}.", soft_wrap=True)
+        self._started.callback(self.switch.stop)
+        with self._stops.held():
+            self.switch.start()
+
+    def start_daemon(self) -> None:
+        log_format = "color" if self.console.is_terminal else "plain"
+        write_config(self.config, self.database_url, self.switch, log_format)
+        command = shlex.join(["esl-agent", "run", "--config", shown(self.config)])
+        self.shell.show(f"{command} > {shlex.quote(shown(self.log_file))}")
+        with self._stops.held():
+            self._daemon = Child(esl_agent("run", "--config", str(self.config)), self.log_file)
+            self._started.callback(self._daemon.stop, grace_s=DAEMON_STOP_S)
+        self.log = LiveLog(self.log_file, self.console)
+
+    def is_up(self) -> bool:
+        """Always so: raises DemoError if the daemon has ended."""
+        code = self._daemon.exit_code
+        if code is not None:
+            raise DemoError(f"the daemon ended with exit code {code}: {shown(self.log_file)} says why")
+        return True
+
+    def place(self, scene: Scene) -> None:
+        """Say who calls whom, and begin the call."""
+        who = "somebody" if scene.is_from_outside else str(scene.account)
+        self.console.print(f"[bold cyan]☎ {who} calls {scene.number}: {escape(scene.title)}[/]")
+        self.switch.place(scene)
 
 
-def write_config(path: Path, database_url: str, switch: Switch, log_format: str) -> None:
-    """The daemon's configuration, as an operator would write it; it holds a password."""
-    text = CONFIG.format(
-        url=json.dumps(database_url),
-        host=json.dumps(switch.host),
-        port=switch.port,
-        password=json.dumps(switch.password),
-        log_format=log_format,
-    )
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what an earlier demo left, also a server that it had no chance to stop."""
-    EmbeddedPostgres(folder).remove()
-    for entry in folder.iterdir():
-        if entry.name == LOCK:
-            continue
-        try:
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-        except OSError as error:
-            raise DemoError(
-                f"{error.filename} can't be removed ({error.strerror}): remove {folder}"
-            ) from None
+def shown(path: Path) -> str:
+    """The path as somebody at the top of the tree would type it."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)

@@ -26,14 +26,14 @@ class Stops:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """A signal that comes meanwhile counts afterwards."""
+        """A signal that comes meanwhile counts afterwards, and more than what it made fail."""
         self._held = True
         try:
             yield
         finally:
             self._held = False
-        if self._came:
-            raise Stopped(self._came)
+            if self._came:
+                raise Stopped(self._came) from None
 
     def ignore(self) -> None:
         """From here on nothing stops the demo: it is ending."""
