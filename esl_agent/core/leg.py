@@ -46,6 +46,7 @@ class Leg:
     carrier: str | None
     forwarded_from: str | None
     is_loopback: bool
+    is_users: bool = False  # its caller authenticated as a user of the directory: no carrier brought it
     answered_us: int | None = None
 
 

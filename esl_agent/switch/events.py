@@ -88,6 +88,7 @@ class SwitchEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     created_us: Whole = field(default=0, name="Caller-Channel-Created-Time")
     answered_us: Whole = field(default=0, name="Caller-Channel-Answered-Time")
     other_leg_uuid: str = field(default="", name="Other-Leg-Unique-ID")
+    authorized: Value = field(default="", name="variable_sip_authorized")
 
     # What our dialplan sets, under the names of VariableNames.
     account: Value = ""

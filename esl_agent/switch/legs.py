@@ -75,6 +75,7 @@ def leg_of(event: SwitchEvent) -> Leg:
         carrier=text_of(event.carrier) or None,
         forwarded_from=text_of(event.forwarded_from) or None,
         is_loopback=text_of(event.channel_name).startswith(LOOPBACK_PREFIX),
+        is_users=text_of(event.authorized) == "true",
         answered_us=event.answered_us or None,
     )
 

@@ -211,5 +211,14 @@ def test_a_stranger_pays_for_nothing_that_a_phone_says(calls: Calls, books: Book
     assert (books.spent(VICTIM), books.spent(ALICE)) == ("0.0000", "0.0600")
 
 
+def test_to_dial_a_customers_number_is_no_call_to_it_yet(calls: Calls, books: Books) -> None:
+    """It goes out to a carrier, who may bring it back: then it is one."""
+    calls.alpha("answer", ring_ms=50)
+    calls.dial(ALICE, ALWAYS.number, talk_ms=300).finish()
+
+    [cdr] = books.cdrs(1)
+    assert (cdr.account_id, cdr.product) == (int(ALICE.account), "termination")
+
+
 def test_after_all_this_the_ledger_adds_up(books: Books) -> None:
     assert books.faults() == []

@@ -211,6 +211,11 @@ def test_a_loopback_leg_is_known_by_its_channels_name() -> None:
     assert not leg_of(channel(Channel_Name="sofia/customer/loopback/1@127.0.0.1")).is_loopback
 
 
+def test_a_leg_whose_caller_authenticated_is_told_from_one_that_a_carrier_brought() -> None:
+    assert leg_of(channel(variable_sip_authorized="true")).is_users
+    assert not leg_of(channel()).is_users
+
+
 def test_quality_is_told_where_media_came() -> None:
     heard = {
         "variable_rtp_audio_in_media_packet_count": "177",
