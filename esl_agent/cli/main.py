@@ -19,6 +19,7 @@ from esl_agent.errors import EslAgentError  # noqa: E402
 #: Subcommand to "module:object"; imported when called, so that `quote` needs no database driver.
 COMMANDS: Final = {
     "account": "esl_agent.cli.account:account",
+    "carrier": "esl_agent.cli.carrier:carrier",
     "cdr": "esl_agent.cli.cdr:cdr",
     "deck": "esl_agent.cli.deck:deck",
     "doctor": "esl_agent.cli.doctor:doctor",
@@ -28,6 +29,7 @@ COMMANDS: Final = {
     "number": "esl_agent.cli.number:number",
     "plan": "esl_agent.cli.plan:plan",
     "quote": "esl_agent.cli.quote:quote",
+    "route": "esl_agent.cli.route:route",
     "run": "esl_agent.cli.run:run",
     "simulate": "esl_agent.cli.simulate:simulate",
 }
