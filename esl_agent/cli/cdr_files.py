@@ -42,6 +42,8 @@ def write_json_lines(rows: Iterable[CdrRow], file: IO[str]) -> int:
 def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, tuple):
+        return " ".join(value)
     if isinstance(value, str) and value.startswith(FORMULA_STARTS) and not value[1:].isdecimal():
         return "'" + value
     return value

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import click
 
+from esl_agent.cli import arguments
 from esl_agent.cli.arguments import ACCOUNT_ID
 from esl_agent.cli.database import configured, with_database
 from esl_agent.cli.output import as_json_option, print_json, print_table
 from esl_agent.config import numbering_of
+from esl_agent.core.admission.facts import PayphonePolicy
+from esl_agent.core.money import ZERO
 from esl_agent.core.numbering import Number, NumberClass
 from esl_agent.store import numbers
 from esl_agent.store.numbers import ForwardWhen, NumberKind, OwnedNumber
@@ -31,6 +36,19 @@ def number() -> None:
 @click.option(
     "--forward-when", type=click.Choice([when.value for when in ForwardWhen]), help="By default always."
 )
+@click.option(
+    "--payphone-policy",
+    type=click.Choice([policy.value for policy in PayphonePolicy]),
+    default=PayphonePolicy.ALLOW.value,
+    show_default=True,
+    help="What payphones' calls to a toll-free number meet with.",
+)
+@click.option(
+    "--payphone-surcharge",
+    type=arguments.amount,
+    default=ZERO,
+    help="Once a call, with the policy surcharge.",
+)
 @as_json_option
 @with_database
 def add(
@@ -40,9 +58,11 @@ def add(
     kind: str | None,
     forward_to: str | None,
     forward_when: str | None,
+    payphone_policy: str,
+    payphone_surcharge: Decimal,
     as_json: bool,
 ) -> None:
-    """Give NUMBER to an account, or change its forwarding.
+    """Give NUMBER to an account, or say anew what becomes of its calls.
 
     Numbers may be written as they are dialled at home.
     """
@@ -54,6 +74,8 @@ def add(
         kind=NumberKind(kind) if kind else NumberKind.TOLL_FREE if is_toll_free else NumberKind.DID,
         forward_to=_parsed(forward_to).digits if forward_to else None,
         forward_when=ForwardWhen(forward_when or ("always" if forward_to else "never")),
+        payphone_policy=PayphonePolicy(payphone_policy),
+        payphone_surcharge=payphone_surcharge,
     )
     numbers.add_number(conn, owned)
     if as_json:
@@ -91,7 +113,22 @@ def _parsed(text: str) -> Number:
 
 def _print(owned: list[OwnedNumber]) -> None:
     print_table(
-        ("number", "account", "kind", "forwarded", "to"),
-        [(each.number, each.account_id, each.kind, each.forward_when, each.forward_to) for each in owned],
+        ("number", "account", "kind", "forwarded", "to", "payphones"),
+        [
+            (
+                each.number,
+                each.account_id,
+                each.kind,
+                each.forward_when,
+                each.forward_to,
+                _payphones(each) if each.kind is NumberKind.TOLL_FREE else "",
+            )
+            for each in owned
+        ],
         numbers=("number", "account"),
     )
+
+
+def _payphones(owned: OwnedNumber) -> str:
+    surcharge = f" {owned.payphone_surcharge}" if owned.payphone_surcharge else ""
+    return f"{owned.payphone_policy}{surcharge}"

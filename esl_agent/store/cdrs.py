@@ -38,7 +38,7 @@ COLUMNS: Final = tuple(
     deck deck_version prefix destination rate_per_minute minimum_s step_s connection_fee
     forwarding_rate_per_minute grace_ms is_free answered_at ended_at duration_us billed_seconds
     lines total charged uncollected currency hangup_cause sip_code ended_by forwarded_from carrier
-    mos packet_loss jitter_ms recording source refused
+    mos packet_loss jitter_ms recording source refused rule tags
     """.split()  # noqa: SIM905 (a column a line would be a screenful)
 )
 _COLUMNS: Final = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
@@ -94,6 +94,8 @@ class CdrRow:
     recording: str | None
     source: Source
     refused: str | None = None
+    rule: str | None = None  # of admission, that decided; None where it was not asked
+    tags: tuple[str, ...] = ()  # what admission noted, as `payphone`
     charged: Decimal = ZERO  # what the ledger took
     uncollected: Decimal = ZERO  # the rest of charge.total
 
@@ -194,6 +196,8 @@ def to_table(row: CdrRow) -> dict[str, Any]:
         "recording": _text(row.recording),
         "source": row.source,
         "refused": row.refused,
+        "rule": row.rule,
+        "tags": row.tags,
     }
 
 
@@ -214,6 +218,7 @@ def _from_table(row: dict[str, Any]) -> CdrRow:
         charge=Charge(row.pop("billed_seconds"), tuple(lines)),
         quality=Quality(*(None if measure is None else str(measure) for measure in measures)),
         source=Source(row.pop("source")),
+        tags=tuple(row.pop("tags")),
         **row,
     )
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, LiteralString
 
 from psycopg.rows import kwargs_row
 
+from esl_agent.core.admission.facts import PayphonePolicy
+from esl_agent.core.money import ZERO
 from esl_agent.errors import EslAgentError
 from esl_agent.store.accounts import get_account
 from esl_agent.store.pool import Connection
 
 DIGITS: Final = re.compile(r"[0-9]{3,15}", re.ASCII)
 
-_SELECT: Final = "SELECT number, account_id, kind, forward_to, forward_when FROM numbers "
+_SELECT: Final = (
+    "SELECT number, account_id, kind, forward_to, forward_when, payphone_policy, payphone_surcharge"
+    " FROM numbers "
+)
 
 
 class NumberKind(StrEnum):
@@ -48,6 +54,8 @@ class OwnedNumber:
     kind: NumberKind = NumberKind.DID
     forward_to: str | None = None
     forward_when: ForwardWhen = ForwardWhen.NEVER
+    payphone_policy: PayphonePolicy = PayphonePolicy.ALLOW  # of toll-free ones (terms 6)
+    payphone_surcharge: Decimal = ZERO
 
     @property
     def is_did(self) -> bool:
@@ -65,13 +73,15 @@ def add_number(conn: Connection, new: OwnedNumber) -> None:
         get_account(conn, new.account_id)
         written = conn.execute(
             """
-            INSERT INTO numbers AS n (number, account_id, kind, forward_to, forward_when)
-            VALUES (%s, %s, %s, %s, %s)
+            INSERT INTO numbers AS n (number, account_id, kind, forward_to, forward_when, payphone_policy,
+                                      payphone_surcharge)
+            VALUES (%s, %s, %s, %s, %s, %s, %s)
             ON CONFLICT (number) DO UPDATE
-            SET kind = excluded.kind, forward_to = excluded.forward_to, forward_when = excluded.forward_when
+            SET kind = excluded.kind, forward_to = excluded.forward_to, forward_when = excluded.forward_when,
+                payphone_policy = excluded.payphone_policy, payphone_surcharge = excluded.payphone_surcharge
             WHERE n.account_id = excluded.account_id
             """,
-            [new.number, new.account_id, new.kind, new.forward_to, new.forward_when],
+            [getattr(new, name) for name in OwnedNumber.__slots__],
         )
         if not written.rowcount:
             raise OwnedNumberError(f"{new.number} belongs to another account: remove it there first")
@@ -107,6 +117,17 @@ def _check(new: OwnedNumber) -> None:
         raise OwnedNumberError(
             f"{new.number} is another carrier's: its calls don't come in here to be forwarded"
         )
+    _check_payphones(new)
+
+
+def _check_payphones(new: OwnedNumber) -> None:
+    is_surcharged = new.payphone_policy is PayphonePolicy.SURCHARGE
+    if new.payphone_policy is not PayphonePolicy.ALLOW and new.kind is not NumberKind.TOLL_FREE:
+        raise OwnedNumberError(f"{new.number} is not toll-free: payphones call it like any other number")
+    if new.payphone_surcharge < 0 or is_surcharged != (new.payphone_surcharge > 0):
+        raise OwnedNumberError(
+            f"{new.number}: give a payphone surcharge above zero with the policy surcharge only"
+        )
 
 
 def _select(conn: Connection, where: LiteralString, *values: object) -> list[OwnedNumber]:
@@ -114,5 +135,10 @@ def _select(conn: Connection, where: LiteralString, *values: object) -> list[Own
         return cursor.execute(_SELECT + where, values).fetchall()
 
 
-def _owned(kind: str, forward_when: str, **columns: Any) -> OwnedNumber:
-    return OwnedNumber(kind=NumberKind(kind), forward_when=ForwardWhen(forward_when), **columns)
+def _owned(kind: str, forward_when: str, payphone_policy: str, **columns: Any) -> OwnedNumber:
+    return OwnedNumber(
+        kind=NumberKind(kind),
+        forward_when=ForwardWhen(forward_when),
+        payphone_policy=PayphonePolicy(payphone_policy),
+        **columns,
+    )

@@ -56,6 +56,8 @@ def test_every_field_comes_back_exactly(conn: Connection) -> None:
         answered_us=NOON_US + 999_999,
         recording="/recordings/leg.wav",
         source=Source.SWITCH_FILE,
+        rule="payphone",
+        tags=("payphone", "emergency"),
     )
 
     assert stored(conn, row) == row

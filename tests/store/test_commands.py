@@ -6,13 +6,13 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from fixtures.commands import Command, row_of
 from fixtures.records import NOON_US, S, a_cdr, an_account
 
 from esl_agent.cli.main import cli
@@ -30,36 +30,6 @@ Prefix;Destination;Rate/Min;Increments;Effective Date
 44;United Kingdom;0,02;;2199-01-01
 """
 
-Command = Callable[..., str]
-
-
-@pytest.fixture
-def told(database_url: str) -> Command:
-    """Runs a command that has to succeed; gives what it printed."""
-
-    def run(*arguments: object) -> str:
-        environment = {"ESL_AGENT_DATABASE_URL": database_url}
-        result = CliRunner().invoke(cli, list(map(str, arguments)), env=environment, catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    return run
-
-
-@pytest.fixture
-def refused(database_url: str) -> Command:
-    """Runs a command that has to fail; gives the one thing it says."""
-
-    def run(*arguments: object) -> str:
-        environment = {"ESL_AGENT_DATABASE_URL": database_url}
-        result = CliRunner().invoke(cli, list(map(str, arguments)), env=environment)
-        assert result.exit_code != 0, result.output
-        if result.exit_code == 2:
-            return result.stderr.splitlines()[-1]
-        return str(result.exception)
-
-    return run
-
 
 @pytest.fixture
 def deck_file(tmp_path: Path) -> Path:
@@ -69,12 +39,6 @@ def deck_file(tmp_path: Path) -> Path:
 
 
 def words(line: str) -> list[str]:
-    return line.split()
-
-
-def row_of(table: str, start: str) -> list[str]:
-    """The cells of the row that begins so."""
-    [line] = [line for line in table.splitlines() if line.strip().startswith(start)]
     return line.split()
 
 
@@ -145,6 +109,10 @@ def test_a_name_can_t_colour_or_clear_the_operator_s_terminal(told: Command) -> 
         (["plan", "add", "gold", "--inbound-rate", "0.0000001"], "more than 6 decimals"),
         (["number", "add", "abc", "--account", "1001"], "isn't a telephone number"),
         (["number", "add", "5145550123", "--account", "9999"], "there is no account 9999"),
+        (
+            ["number", "add", "5145550123", "--account", "1001", "--payphone-policy", "reject"],
+            "is not toll-free",
+        ),
         (["number", "remove", "5145550123"], "15145550123 belongs to no account"),
         (["deck", "show", "tin"], "deck 'tin' has no version"),
         (["deck", "import", "no such file.csv"], "does not exist"),
@@ -181,7 +149,10 @@ def test_plans_are_made_shown_and_pointed_to_a_deck(told: Command) -> None:
 def test_numbers_are_taken_as_they_are_dialled_at_home(told: Command, conn: Connection) -> None:
     an_account(conn, 1001, "0")
     told("number", "add", "(514) 555-0123", "--account", 1001)
-    told("number", "add", "1 800 555 0123", "--account", 1001, "--forward-to", "011 44 20 7946 0000")
+    told(
+        *("number", "add", "1 800 555 0123", "--account", 1001, "--forward-to", "011 44 20 7946 0000"),
+        *("--payphone-policy", "surcharge", "--payphone-surcharge", "0.35"),
+    )
 
     assert json.loads(told("number", "list", "--json")) == [
         {
@@ -190,6 +161,8 @@ def test_numbers_are_taken_as_they_are_dialled_at_home(told: Command, conn: Conn
             "kind": "did",
             "forward_to": None,
             "forward_when": "never",
+            "payphone_policy": "allow",
+            "payphone_surcharge": "0.0000",
         },
         {
             "number": "18005550123",
@@ -197,8 +170,11 @@ def test_numbers_are_taken_as_they_are_dialled_at_home(told: Command, conn: Conn
             "kind": "toll_free",
             "forward_to": "442079460000",
             "forward_when": "always",
+            "payphone_policy": "surcharge",
+            "payphone_surcharge": "0.3500",
         },
     ]
+    assert row_of(told("number", "list"), "18005550123")[-2:] == ["surcharge", "0.3500"]
     told("number", "remove", "5145550123")
     assert "15145550123" not in told("number", "list", "--account", 1001)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from fixtures.records import an_account
 
+from esl_agent.core.admission.facts import PayphonePolicy
 from esl_agent.core.numbering import NumberClass
 from esl_agent.core.price import Increment
 from esl_agent.core.tariff import Plan
@@ -17,6 +19,7 @@ from esl_agent.store.plans import PlanError
 from esl_agent.store.pool import Connection
 
 DID = "15145550123"
+TOLL_FREE = OwnedNumber("18005550123", 1001, NumberKind.TOLL_FREE)
 
 
 def test_a_fresh_database_has_a_plan_with_the_defaults_of_the_terms(conn: Connection) -> None:
@@ -83,6 +86,9 @@ def test_a_number_belongs_to_one_account_and_can_be_changed_there(conn: Connecti
         (OwnedNumber(DID, 1001, forward_when=ForwardWhen.ALWAYS), "or neither"),
         (OwnedNumber(DID, 1001, forward_to=DID, forward_when=ForwardWhen.ALWAYS), "to itself"),
         (OwnedNumber(DID, 1001, NumberKind.VERIFIED, "14385550100", ForwardWhen.BUSY), "another carrier's"),
+        (OwnedNumber(DID, 1001, payphone_policy=PayphonePolicy.REJECT), "is not toll-free"),
+        (replace(TOLL_FREE, payphone_policy=PayphonePolicy.SURCHARGE), "a payphone surcharge above zero"),
+        (replace(TOLL_FREE, payphone_surcharge=Decimal("0.35")), "with the policy surcharge only"),
     ],
 )
 def test_numbers_that_cannot_be(conn: Connection, wrong: OwnedNumber, text: str) -> None:
@@ -91,6 +97,17 @@ def test_numbers_that_cannot_be(conn: Connection, wrong: OwnedNumber, text: str)
     with pytest.raises(OwnedNumberError, match=text):
         numbers.add_number(conn, wrong)
     assert numbers.load_all(conn) == {}
+
+
+def test_a_toll_free_number_comes_back_with_what_it_does_with_payphones(conn: Connection) -> None:
+    an_account(conn, 1001, "0")
+    surcharged = replace(
+        TOLL_FREE, payphone_policy=PayphonePolicy.SURCHARGE, payphone_surcharge=Decimal("0.3500")
+    )
+
+    for number in (TOLL_FREE, surcharged, replace(TOLL_FREE, payphone_policy=PayphonePolicy.REJECT)):
+        numbers.add_number(conn, number)
+        assert numbers.load_all(conn) == {TOLL_FREE.number: number}
 
 
 def test_a_number_needs_an_account_and_an_owner_to_be_taken_from(conn: Connection) -> None:
