@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from esl_agent.cli import arguments
+from esl_agent.cli.account_limits import limit_facts, limits, limits_as_json
 from esl_agent.cli.arguments import ACCOUNT_ID
 from esl_agent.cli.database import operator, with_database
 from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table, time_text
@@ -16,6 +17,7 @@ from esl_agent.core.money import ZERO
 from esl_agent.store import accounts
 from esl_agent.store.accounts import Account, NewAccount
 from esl_agent.store.ledger import last_entries
+from esl_agent.store.limits import get_limits
 from esl_agent.store.pool import Connection
 
 #: Open reservations and ledger lines that `account show` prints.
@@ -27,6 +29,9 @@ _by = click.option("--by", type=arguments.text, default=operator, help="Who deci
 @click.group()
 def account() -> None:
     """Customers, their state and their money."""
+
+
+account.add_command(limits)
 
 
 @account.command()
@@ -101,14 +106,16 @@ def list_(conn: Connection, after: int, as_json: bool) -> None:
 @as_json_option
 @with_database
 def show(conn: Connection, account_id: int, as_json: bool) -> None:
-    """One account, what is held on it for calls, and its last ledger lines."""
+    """One account, its limits, what is held on it for calls, and its last ledger lines."""
     shown = accounts.get_account(conn, account_id)
+    limited = get_limits(conn, account_id)
     held = accounts.open_reservations(conn, account_id, LINES_SHOWN)
     entries = last_entries(conn, account_id, LINES_SHOWN)
     if as_json:
-        print_json(_as_json(shown) | {"open_reservations": held, "last_entries": entries})
+        details = {"limits": limits_as_json(limited), "open_reservations": held, "last_entries": entries}
+        print_json(_as_json(shown) | details)
         return
-    print_facts(_facts(shown))
+    print_facts(_facts(shown) + [(name, limit) for name, limit in limit_facts(limited) if limit])
     if held:
         rows = [(each.leg_uuid, each.held, each.held_at) for each in held]
         print_table(("held for leg", "held", "since"), rows, numbers=("held",))
@@ -206,4 +213,6 @@ def _facts(shown: Account) -> list[tuple[str, object]]:
         ("reserved", shown.reserved),
         ("credit limit", shown.credit_limit),
         ("available", shown.available),
+        ("calls up", shown.calls_up),
+        ("spent on calls", f"{shown.day_spent} on {shown.spent_on}" if shown.day_spent else ZERO),
     ]

@@ -44,7 +44,7 @@ def release_many(conn: Connection, legs: Iterable[tuple[int, str]]) -> dict[tupl
     unique = list(dict.fromkeys(legs))
     if not unique:
         return {}
-    with conn.transaction():
+    with conn.pipeline(), conn.transaction():
         conn.execute(LOCK_ACCOUNTS, [sorted({account_id for account_id, _ in unique})])
-        rows = conn.execute(RELEASE, as_columns(unique)).fetchall()
-    return {(account_id, leg_uuid): held for account_id, leg_uuid, held in rows}
+        released = conn.execute(RELEASE, as_columns(unique))
+    return {(account_id, leg_uuid): held for account_id, leg_uuid, held in released}
