@@ -24,6 +24,8 @@ _PLAYBACK_US: Final = 1_000_000  # how long every file plays
 
 def expand(call: Call, text: str) -> str:
     """`text` with ${name} replaced by the caller's leg's variables; an unknown one is empty."""
+    if "$" not in text:
+        return text
     return _VARIABLE.sub(lambda match: call.variable(match[1]), text)
 
 

@@ -31,15 +31,26 @@ class Controller(Protocol):
     def leg_is_down(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Frame:
     """An application that runs on the caller's leg."""
 
     application: str
     argument: str
-    uuid: str
+    uuid: str = ""  # "": one is made when it is asked for
 
-    def fields(self) -> list[Field]:
+    def begun(self) -> list[Field]:
+        """What the event says that tells of its begin."""
+        self.uuid = self.uuid or str(uuid.uuid4())
+        return [*self._fields(), Field("Application-UUID", self.uuid)]
+
+    def done(self) -> list[Field]:
+        """What the event says that tells of its end."""
+        self.uuid = self.uuid or str(uuid.uuid4())
+        response = Field("Application-Response", "_none_")
+        return [*self._fields(), response, Field("Application-UUID", self.uuid)]
+
+    def _fields(self) -> list[Field]:
         fields = [Field("Application", self.application)]
         if self.argument:
             fields.append(Field("Application-Data", self.argument))
@@ -112,7 +123,7 @@ class Call:
         """Run the dialplan till an application keeps the leg, or it has been through."""
         while self.caller.is_up and not self._running and self._program:
             application, argument = self._program.popleft()
-            self._execute(Frame(application, apps.expand(self, argument), str(uuid.uuid4())))
+            self._execute(Frame(application, apps.expand(self, argument)))
         if self.caller.is_up and not self._running:
             self.hang_up(self.caller, causes.NORMAL_CLEARING, "switch")
 
@@ -124,7 +135,7 @@ class Call:
             return
         leg.application, leg.application_data = frame.application, frame.argument
         leg.step("executing")
-        self.core.fire("CHANNEL_EXECUTE", leg, after=[*frame.fields(), Field("Application-UUID", frame.uuid)])
+        self.core.fire("CHANNEL_EXECUTE", leg, after=frame.begun)
         self._running.append(frame)
         if not run(self, frame.argument):
             self._finish(frame)
@@ -133,12 +144,7 @@ class Call:
         if frame not in self._running:
             return  # a transfer or the end of the call swept it away
         self._running.remove(frame)
-        after = [
-            *frame.fields(),
-            Field("Application-Response", "_none_"),
-            Field("Application-UUID", frame.uuid),
-        ]
-        self.core.fire("CHANNEL_EXECUTE_COMPLETE", self.caller, after=after)
+        self.core.fire("CHANNEL_EXECUTE_COMPLETE", self.caller, after=frame.done)
 
     def application_done(self) -> None:
         """The application that kept the leg lets it go."""
@@ -154,7 +160,7 @@ class Call:
         """A client wants an application run on the caller's leg; False if too many wait already."""
         if len(self._orders) >= ORDERS_MAX:
             return False
-        self._orders.append(Frame(application, apps.expand(self, argument), order_uuid or str(uuid.uuid4())))
+        self._orders.append(Frame(application, apps.expand(self, argument), order_uuid))
         self._run_orders()
         return True
 
@@ -206,14 +212,15 @@ class Call:
 
     def _on_answer(self, leg: Leg) -> None:
         """Run what the leg's variables say is to run on answer; they are matched by prefix."""
-        for name, value in list(leg.variables.items()):
-            kind = next((prefix for prefix in _ANSWER_ACTIONS if name.lower().startswith(prefix)), "")
-            for text in [value] if isinstance(value, str) else value:
+        names = [name for name in leg.variables if name.lower().startswith(_ANSWER_ACTIONS)]
+        for name in names:
+            value = leg.variables[name]
+            for text in (value,) if isinstance(value, str) else value:
                 command, _, argument = text.partition(" ")
-                if kind == "api_on_answer":
+                if name.lower().startswith("api"):
                     self.core.api(command, argument)
-                elif kind and leg is self.caller:
-                    self._execute(Frame(command, argument, str(uuid.uuid4())))
+                elif leg is self.caller:
+                    self._execute(Frame(command, argument))
 
     def dialling_failed(self, cause: str) -> None:
         """No carrier took the call; the dialplan goes on if it was told to."""

@@ -8,7 +8,6 @@ command that a listener brings.
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -54,7 +53,7 @@ class Core:
         self.legs: dict[str, Leg] = {}
         self.truth = TruthBook(config.truth_file, config.truth_max)
         self.cdr_files = CdrWriter(config.cdr_dir)
-        self.events_fired: Counter[str] = Counter()
+        self.events_fired = 0
         self.events_sent = self.events_lost = 0  # lost: for want of room in a listener's queue
         self.commands_run = 0
         self.calls_turned_away = 0
@@ -130,26 +129,35 @@ class Core:
 
     # Events
 
-    def fire(self, name: str, leg: Leg, *, before: Sequence[Field] = (), after: Sequence[Field] = ()) -> None:
+    def fire(
+        self,
+        name: str,
+        leg: Leg,
+        *,
+        before: Sequence[Field] = (),
+        after: Callable[[], Sequence[Field]] = tuple,
+    ) -> None:
         """Tell whoever listens of an event of a leg, as the leg is now."""
-        head = self._head(name)
+        self._count(name)
         listeners = [listener for listener in self.listeners if listener.wants(name, leg.uuid)]
         if listeners:
-            event = Event(name, head, leg_uuid=leg.uuid, before=before, write=_writer(leg), after=after)
+            event = Event(
+                name, self._head(), leg_uuid=leg.uuid, before=before, write=_writer(leg), after=after()
+            )
             self._deliver(event, listeners)
 
     def fire_bare(self, name: str, fields: Sequence[Field], body: str | None = None) -> None:
         """Tell whoever listens of an event that is not about a leg."""
-        head = self._head(name)
+        self._count(name)
         listeners = [listener for listener in self.listeners if listener.wants(name, "")]
         if listeners:
-            self._deliver(Event(name, head, before=fields, body=body), listeners)
+            self._deliver(Event(name, self._head(), before=fields, body=body), listeners)
 
     def snapshot(self, leg: Leg, *, with_profile: bool = False, after: Sequence[Field] = ()) -> Event:
         """All that is known of a leg, in an event that isn't sent to anybody (`uuid_dump`, `connect`)."""
-        head = self._head("CHANNEL_DATA")
+        self._count("CHANNEL_DATA")
         write = _writer(leg, with_profile=with_profile)
-        return Event("CHANNEL_DATA", head, leg_uuid=leg.uuid, write=write, after=after)
+        return Event("CHANNEL_DATA", self._head(), leg_uuid=leg.uuid, write=write, after=after)
 
     def log(self, level: int, file: str, function: str, line: int, text: str) -> None:
         """Write a line into the switch's log, for clients that listen to it (switch_log.c)."""
@@ -159,9 +167,11 @@ class Core:
         for listener in self.listeners:
             listener.hear_log(level, file, function, line, data)
 
-    def _head(self, name: str) -> Head:
+    def _count(self, name: str) -> None:
         self.sequence += 1 + UNSEEN_BEFORE.get(name, 0)
-        self.events_fired[name] += 1
+        self.events_fired += 1
+
+    def _head(self) -> Head:
         return Head(self.identity, self.stamp(), self.sequence)
 
     def _deliver(self, event: Event, listeners: Sequence[Listener]) -> None:

@@ -37,7 +37,7 @@ def route(config: SimulatorConfig, plan: CallPlan, destination: str) -> Route:
         return Route({}, [("answer", ""), ("playback", destination), ("hangup", "NORMAL_CLEARING")])
     variables: dict[str, Value] = {}
     if plan.kind is not Kind.FORWARDED:
-        variables["DP_MATCH"] = [destination, destination]
+        variables["DP_MATCH"] = (destination, destination)
     variables["accountcode"] = plan.account
     variables |= plan.variables
     return Route(variables, _asking(config) if config.admission else _by_itself(config, plan))

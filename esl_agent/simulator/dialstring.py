@@ -10,10 +10,15 @@ quotes may hold commas, and a leading `^^:` makes `:` the divider
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 _CLOSING: Final = {"{": "}", "[": "]", "<": ">"}
+_DIVIDERS: Final = ",|"
+#: What counts in a dial string: something in quotes, a bracket, a divider.
+_MARKS: Final = re.compile(r"'[^']*'?|[\[{<\]}>,|]")
+_NESTING: Final = re.compile(r"['\[{<\]}>]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +87,28 @@ def _target(text: str, common: dict[str, str]) -> Target:
 def _take_brackets(text: str) -> tuple[str, str]:
     """What the brackets at the start of `text` hold, and what follows them."""
     closing = _CLOSING[text[0]]
-    quoted = False
-    for i, char in enumerate(text):
-        if char == "'":
-            quoted = not quoted
-        elif char == closing and not quoted:
-            return text[1:i], text[i + 1 :].lstrip()
+    for match in _MARKS.finditer(text):
+        if match[0] == closing:
+            return text[1 : match.start()], text[match.end() :].lstrip()
     return text[1:], ""
 
 
 def _split(text: str, divider: str) -> list[str]:
     """`text` cut at every `divider` that stands in no brackets and no quotes."""
-    parts, start, depth, quoted = [], 0, 0, False
-    for i, char in enumerate(text):
-        if char == "'":
-            quoted = not quoted
-        elif quoted:
-            continue
-        elif char in _CLOSING:
+    if not _NESTING.search(text):
+        return text.split(divider)
+    parts, start, depth = [], 0, 0
+    marks = _MARKS if divider in _DIVIDERS else re.compile(rf"{_MARKS.pattern}|{re.escape(divider)}")
+    for match in marks.finditer(text):
+        mark = match[0]
+        if mark == divider:
+            if depth <= 0:
+                parts.append(text[start : match.start()])
+                start = match.end()
+        elif mark in _CLOSING:
             depth += 1
-        elif char in _CLOSING.values():
+        elif mark in _CLOSING.values():
             depth -= 1
-        elif char == divider and depth <= 0:
-            parts.append(text[start:i])
-            start = i + 1
     parts.append(text[start:])
     return parts
 

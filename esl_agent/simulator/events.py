@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from esl_agent.simulator.clock import gmt_date, local_date
 from esl_agent.simulator.formats import JSON, Format
@@ -76,7 +76,7 @@ UNSEEN_BEFORE: Final[Mapping[str, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Identity:
     """Which switch an event is of; a restart makes a new core."""
 
@@ -118,11 +118,20 @@ class Event:
 
     def text(self, into: Format) -> str:
         """All the fields, each as the format divides them."""
-        parts = [self._head.text(self.name, into)]
-        parts += [into.any_field(*field) for field in self._before]
+        head, identity = self._head, self._head.identity
+        parts = [
+            _identity_text(identity, self.name, into),
+            _dates_text(head.stamp_us // 1_000_000, into),
+            into.field("Event-Date-Timestamp", str(head.stamp_us)),
+            _origin_text(self.name, into),
+            into.field("Event-Sequence", str(head.sequence)),
+        ]
+        for field in self._before:
+            parts.append(into.any_field(*field))
         if self._write is not None:
             parts.append(self._write(into))
-        parts += [into.any_field(*field) for field in self._after]
+        for field in self._after:
+            parts.append(into.any_field(*field))
         return "".join(parts)
 
     def body(self, into: Format) -> bytes:
@@ -149,24 +158,12 @@ class Event:
         return frame
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What every event begins with: whose it is, when, and its number in the core."""
 
     identity: Identity
     stamp_us: int
     sequence: int
-
-    def text(self, name: str, into: Format) -> str:
-        epoch_s = self.stamp_us // 1_000_000
-        return (
-            _identity_text(self.identity, name, into)
-            + into.field("Event-Date-Local", into.text(local_date(epoch_s)))
-            + into.field("Event-Date-GMT", into.text(gmt_date(epoch_s)))
-            + into.field("Event-Date-Timestamp", str(self.stamp_us))
-            + _origin_text(name, into)
-            + into.field("Event-Sequence", str(self.sequence))
-        )
 
 
 @lru_cache(_TEXT_CACHE_MAX)
@@ -180,6 +177,13 @@ def _identity_text(identity: Identity, name: str, into: Format) -> str:
         ("FreeSWITCH-IPv6", identity.ipv6),
     ]
     return "".join(into.any_field(*field) for field in fields)
+
+
+@lru_cache(_TEXT_CACHE_MAX)
+def _dates_text(epoch_s: int, into: Format) -> str:
+    return into.any_field("Event-Date-Local", local_date(epoch_s)) + into.any_field(
+        "Event-Date-GMT", gmt_date(epoch_s)
+    )
 
 
 @lru_cache(_TEXT_CACHE_MAX)

@@ -9,6 +9,7 @@ variables: JSON whose values are URL-encoded.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,16 +17,18 @@ from typing import Final
 
 from esl_agent.simulator.leg import Value
 
-#: Texts (names, numbers, addresses) whose encoded form is kept.
+#: Texts (names, numbers, addresses) whose URL-encoded form is kept.
 _ENCODED_CACHE_MAX: Final = 16_384
 
+_JSON_SPECIAL: Final = re.compile(r'[\x00-\x1f"\\]')
 _URL_UNSAFE: Final = frozenset('\r\n #%&+:;<=>?@[\\]^`{|}"')
 _HEX: Final = frozenset("0123456789ABCDEF")
 
 
-@lru_cache(_ENCODED_CACHE_MAX)
 def json_text(text: str) -> str:
     """`text` as it stands between the quotes of a JSON string; other than ASCII stays as it is."""
+    if not _JSON_SPECIAL.search(text):
+        return text
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
@@ -52,7 +55,7 @@ def array_text(values: Sequence[str]) -> str:
     return "ARRAY::" + "|:".join(values)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is one of its kind, and a key of many caches
 class Format:
     """A way to write fields one after the other; each begins with what divides it from the last."""
 

@@ -11,7 +11,7 @@ from esl_agent.simulator.script import START, Path
 if TYPE_CHECKING:
     from esl_agent.simulator.call import Call
 
-Value = str | list[str]
+Value = str | tuple[str, ...]
 """A channel variable: text, or several texts where it was PUSHed."""
 
 
@@ -48,6 +48,7 @@ class Leg:
     created_us: int
     call: Call
 
+    channel_name: str = field(init=False)
     first_destination: str = ""  # as it was before a transfer
     callee_name: str = ""
     callee_number: str = ""
@@ -95,12 +96,9 @@ class Leg:
     heard: list[str] = field(default_factory=list)  # what was played to it
 
     def __post_init__(self) -> None:
+        self.channel_name = f"sofia/{self.profile}/{self.address}"
         self.first_destination = self.first_destination or self.destination
         self.profile_created_us = self.profile_created_us or self.created_us
-
-    @property
-    def channel_name(self) -> str:
-        return f"sofia/{self.profile}/{self.address}"
 
     @property
     def is_up(self) -> bool:

@@ -166,7 +166,7 @@ class Simulator:
             answered_legs=sum(truth.answered_us is not None for truth in truths),
             causes=dict(Counter(truth.cause for truth in truths)),
             talk_us=sum(truth.duration_us for truth in truths if truth.is_outbound),
-            events=core.events_fired.total(),
+            events=core.events_fired,
             events_sent=core.events_sent,
             events_lost=core.events_lost,
             commands=core.commands_run,

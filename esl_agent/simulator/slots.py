@@ -8,6 +8,7 @@ UUID and session number, so that they differ between legs and stay on one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Final
 
 from esl_agent.simulator import causes
@@ -44,26 +45,6 @@ def _far_media_port(leg: Leg) -> int:
     return 20_000 + leg.session_id * 2 % 10_000
 
 
-def _sdp_of_far_end(leg: Leg) -> str:
-    return (
-        "v=0\r\no=u 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-        f"m=audio {_far_media_port(leg)} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
-    )
-
-
-def _sdp_of_switch(leg: Leg) -> str:
-    epoch_s = leg.created_us // 1_000_000
-    codecs, extra = "0", ""
-    if leg.is_outbound:
-        codecs = "0 101 13"
-        extra = "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtpmap:13 CN/8000\r\n"
-    return (
-        f"v=0\r\no=FreeSWITCH {epoch_s} {epoch_s + 1} IN IP4 127.0.0.1\r\ns=FreeSWITCH\r\n"
-        f"c=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {_media_port(leg)} RTP/AVP {codecs}\r\n"
-        f"a=rtpmap:0 PCMU/8000\r\n{extra}a=ptime:20\r\na=sendrecv\r\n"
-    )
-
-
 def _sip_call_id(leg: Leg) -> str:
     return leg.uuid[::-1] if leg.is_outbound else f"1-{leg.session_id}@127.0.0.1"
 
@@ -77,59 +58,59 @@ def _tag(leg: Leg) -> str:
     return leg.uuid.replace("-", "")[:13]
 
 
-#: As Caller-… of a leg's own events and Other-Leg-… of its partner's.
-_PROFILE: Final[Mapping[str, Getter]] = {
-    "uuid": lambda leg: leg.uuid,
-    "number": lambda leg: leg.caller_number,
-    "name": lambda leg: leg.caller_name,
-    "callee_name": lambda leg: leg.callee_name,
-    "callee_number": lambda leg: leg.callee_number,
-    "destination": lambda leg: leg.destination,
-    "oli": lambda leg: leg.oli,
-    "context": lambda leg: leg.context,
-    "rdnis": lambda leg: leg.rdnis,
-    "transfer_source": lambda leg: leg.transfer_source,
-    "channel": lambda leg: leg.channel_name,
-    "profile_created": lambda leg: leg.profile_created_us,
-    "created": lambda leg: leg.created_us,
-    "answered": lambda leg: leg.answered_us,
-    "progress": lambda leg: leg.progress_us,
-    "progress_media": lambda leg: leg.early_us,
+#: As Caller-… of a leg's own events and Other-Leg-… of its partner's: the leg's attributes.
+_PROFILE: Final[Mapping[str, str]] = {
+    "uuid": "uuid",
+    "number": "caller_number",
+    "name": "caller_name",
+    "callee_name": "callee_name",
+    "callee_number": "callee_number",
+    "destination": "destination",
+    "oli": "oli",
+    "context": "context",
+    "rdnis": "rdnis",
+    "transfer_source": "transfer_source",
+    "channel": "channel_name",
+    "profile_created": "profile_created_us",
+    "created": "created_us",
+    "answered": "answered_us",
+    "progress": "progress_us",
+    "progress_media": "early_us",
 }
 
 _CHANNEL: Final[Mapping[str, Getter]] = {
-    "running_state": lambda leg: leg.running.label,
-    "state_number": lambda leg: leg.state.number,
-    "call_state": lambda leg: leg.call_state,
-    "answer_state": lambda leg: leg.answer_state,
+    "running_state": attrgetter("running.label"),
+    "state_number": attrgetter("state.number"),
+    "call_state": attrgetter("call_state"),
+    "answer_state": attrgetter("answer_state"),
     "direction": lambda leg: "outbound" if leg.is_outbound else "inbound",
     "call_uuid": call_uuid,
-    "cause": lambda leg: leg.cause,
+    "cause": attrgetter("cause"),
     "q850": lambda leg: causes.q850(leg.cause),
-    "peer_cause": lambda leg: leg.peer_cause,
-    "lost_cause": lambda leg: leg.lost_cause,
+    "peer_cause": attrgetter("peer_cause"),
+    "lost_cause": attrgetter("lost_cause"),
     "told_name": lambda leg: leg.told[0],
     "told_number": lambda leg: leg.told[1],
     "bridged_to_uuid": lambda leg: (leg.bridged_to or leg).uuid,
     "bridged_to_channel": lambda leg: (leg.bridged_to or leg).channel_name,
     "shown_callee_name": lambda leg: leg.other_callee[0] if leg.other_callee else "",
     "shown_callee_number": lambda leg: leg.other_callee[1] if leg.other_callee else "",
-    "disposition": lambda leg: leg.disposition,
-    "profile_index": lambda leg: leg.profile_index,
-    "hangup": lambda leg: leg.hangup_us,
-    "bridged": lambda leg: leg.bridged_us,
-    "last_hold": lambda leg: leg.last_hold_us,
-    "hold_accum": lambda leg: leg.hold_accum_us,
-    "application": lambda leg: leg.application,
-    "application_data": lambda leg: leg.application_data,
+    "disposition": attrgetter("disposition"),
+    "profile_index": attrgetter("profile_index"),
+    "hangup": attrgetter("hangup_us"),
+    "bridged": attrgetter("bridged_us"),
+    "last_hold": attrgetter("last_hold_us"),
+    "hold_accum": attrgetter("hold_accum_us"),
+    "application": attrgetter("application"),
+    "application_data": attrgetter("application_data"),
 }
 
 _SIP: Final[Mapping[str, Getter]] = {
-    "session_id": lambda leg: leg.session_id,
-    "profile": lambda leg: leg.profile,
+    "session_id": attrgetter("session_id"),
+    "profile": attrgetter("profile"),
     "sip_port": lambda leg: _SIP_PORTS.get(leg.profile, _CARRIER_SIP_PORT),
-    "first_destination": lambda leg: leg.first_destination,
-    "address": lambda leg: leg.address,
+    "first_destination": attrgetter("first_destination"),
+    "address": attrgetter("address"),
     "address_host": _host,
     "address_port": _port,
     "near_tag": _tag,
@@ -140,15 +121,15 @@ _SIP: Final[Mapping[str, Getter]] = {
     "media_port": _media_port,
     "remote_media_port": _far_media_port,
     "uri_params": lambda leg: f";isup-oli={leg.oli}" if leg.oli else "",
-    "peer_sdp": lambda leg: _sdp_of_far_end(_partner(leg)),
-    "remote_sdp": _sdp_of_far_end,
-    "own_sdp": _sdp_of_switch,
-    "max_forwards": lambda leg: leg.max_forwards,
-    "sip_status": lambda leg: leg.sip_status,
+    "other_remote_media_port": lambda leg: _far_media_port(_partner(leg)),
+    "sdp_session": lambda leg: leg.created_us // 1_000_000,
+    "sdp_version": lambda leg: leg.created_us // 1_000_000 + 1,
+    "max_forwards": attrgetter("max_forwards"),
+    "sip_status": attrgetter("sip_status"),
     "sip_phrase": lambda leg: causes.phrase_of_sip(leg.sip_status),
-    "lost_sip_status": lambda leg: leg.lost_sip_status,
+    "lost_sip_status": attrgetter("lost_sip_status"),
     "lost_sip_phrase": lambda leg: causes.phrase_of_sip(leg.lost_sip_status),
-    "redirect": lambda leg: leg.redirected_to,
+    "redirect": attrgetter("redirected_to"),
 }
 
 _QUALITY: Final[Mapping[str, Getter]] = {
@@ -156,10 +137,10 @@ _QUALITY: Final[Mapping[str, Getter]] = {
     "audio_bytes": lambda leg: _packets(leg) * _FRAME_BYTES if leg.call.plan.audio else 0,
     "skipped_packets": lambda leg: 0 if leg.call.plan.audio else _packets(leg),
     "jitter_min": lambda leg: "0.00",
-    "jitter_max": lambda leg: leg.call.plan.jitter_ms,
-    "packet_loss": lambda leg: leg.call.plan.packet_loss,
+    "jitter_max": attrgetter("call.plan.jitter_ms"),
+    "packet_loss": attrgetter("call.plan.packet_loss"),
     "quality": lambda leg: "100.00",
-    "mos": lambda leg: leg.call.plan.mos,
+    "mos": attrgetter("call.plan.mos"),
 }
 
 
@@ -169,14 +150,14 @@ def _packets(leg: Leg) -> int:
 
 #: Moments, each also as `…_epoch` (seconds) and `…_stamp` (a date).
 _MOMENTS: Final[Mapping[str, Callable[[Leg], int]]] = {
-    "created": lambda leg: leg.created_us,
-    "profile_created": lambda leg: leg.profile_created_us,
-    "answered": lambda leg: leg.answered_us,
-    "bridged": lambda leg: leg.bridged_us,
-    "progress": lambda leg: leg.progress_us,
-    "progress_media": lambda leg: leg.early_us,
-    "hangup": lambda leg: leg.hangup_us,
-    "last_hold": lambda leg: leg.last_hold_us,
+    "created": attrgetter("created_us"),
+    "profile_created": attrgetter("profile_created_us"),
+    "answered": attrgetter("answered_us"),
+    "bridged": attrgetter("bridged_us"),
+    "progress": attrgetter("progress_us"),
+    "progress_media": attrgetter("early_us"),
+    "hangup": attrgetter("hangup_us"),
+    "last_hold": attrgetter("last_hold_us"),
 }
 
 #: Spans from one moment to another, each in s, ms and µs; 0 where the third has not happened.
@@ -219,18 +200,39 @@ def _times() -> dict[str, Getter]:
     return getters
 
 
-def _of_partner(getter: Getter) -> Getter:
-    return lambda leg: getter(_partner(leg))
-
-
 SLOTS: Final[Mapping[str, Getter]] = {
-    **_PROFILE,
-    **{f"other_{name}": _of_partner(getter) for name, getter in _PROFILE.items()},
+    **{name: attrgetter(attribute) for name, attribute in _PROFILE.items()},
+    **{f"other_{name}": attrgetter(f"other.{attribute}") for name, attribute in _PROFILE.items()},
     **_CHANNEL,
     **_SIP,
     **_QUALITY,
     **_times(),
 }
+
+#: Slots with text that a phone, a dialplan or a client may have had a hand in, or that a format encodes.
+ENCODED: Final = frozenset(
+    name
+    for name in SLOTS
+    if name.endswith("_stamp")
+    or name.removeprefix("other_")
+    in {
+        *(
+            "uuid",
+            "call_uuid",
+            "bridged_to_uuid",
+            "number",
+            "name",
+            "callee_name",
+            "callee_number",
+            "shown_callee_name",
+            "shown_callee_number",
+        ),
+        *("destination", "first_destination", "oli", "context", "rdnis", "transfer_source", "redirect"),
+        *("address", "address_host", "address_port", "sip_call_id", "uri_params", "profile"),
+        *("channel", "bridged_to_channel", "told_name", "told_number", "sip_phrase", "lost_sip_phrase"),
+        *("application", "application_data", "mos", "packet_loss", "jitter_max"),
+    }
+)
 
 #: Slots that may hold several values.
 LISTS: Final[Mapping[str, GetMany]] = {

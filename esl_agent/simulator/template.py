@@ -9,46 +9,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache, lru_cache
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from esl_agent.simulator.formats import Format
 from esl_agent.simulator.headers import Shape, caller_fields, channel_fields
-from esl_agent.simulator.leg import Leg
+from esl_agent.simulator.leg import Leg, Value
 from esl_agent.simulator.script import OWN_VARIABLES, Field, Path
-from esl_agent.simulator.slots import LISTS, SLOTS
+from esl_agent.simulator.slots import ENCODED, LISTS, SLOTS
 
 Get = Callable[[Leg], object]
 
-_SLOT: Final = re.compile(r"\{(\w+)\}")
+#: Variables whose written form is kept, for each format and prefix.
+_FIELD_CACHE_MAX: Final = 8_192
 
-#: Slots whose value can be anything a phone sends, or holds what a format must encode.
-_ENCODED: Final = frozenset(
-    name
-    for name in SLOTS
-    if name.endswith(("number", "name", "destination", "_stamp", "_sdp", "_phrase"))
-    or name.removeprefix("other_")
-    in (
-        "address",
-        "application",
-        "application_data",
-        "bridged_to_channel",
-        "channel",
-        "context",
-        "oli",
-        "rdnis",
-        "redirect",
-        "sip_call_id",
-        "transfer_source",
-        "uri_params",
-    )
-)
+_SLOT: Final = re.compile(r"\{(\w+)\}")
 
 
 class Template:
     """Fields in one format, with open places for what differs from leg to leg."""
 
-    __slots__ = ("_fill", "_getters", "_text")
+    __slots__ = ("_encode", "_encoded", "_fill", "_getters", "_text")
 
     def __init__(self, fields: Iterable[Field], into: Format) -> None:
         getters: dict[str, Get] = {}
@@ -61,13 +43,18 @@ class Template:
         positions = {name: i for i, name in enumerate(getters)}
         self._text = "".join(pieces)
         self._getters = tuple(getters.values())
+        self._encode = into.text
+        self._encoded = tuple(i for i, name in enumerate(getters) if name in ENCODED)
         # Twice a value that isn't shown, since itemgetter gives a tuple for two or more only.
         self._text += "%.0s%.0s"
         self._fill = itemgetter(*(positions[name] for name in order), 0, 0)
 
     def fill(self, leg: Leg) -> str:
         """The text for `leg`, which must be of the shape and on the path that the fields are of."""
-        values = [get(leg) for get in self._getters]
+        values: list[Any] = [get(leg) for get in self._getters]
+        encode = self._encode
+        for i in self._encoded:
+            values[i] = encode(values[i])
         filled: str = self._text % self._fill(values)
         return filled
 
@@ -135,7 +122,7 @@ def _put(getters: dict[str, Get], key: str, get: Get) -> str:
 
 def _single_value(slot: str, into: Format, empty: str) -> Get:
     get = SLOTS[slot]
-    if slot not in _ENCODED:
+    if not empty or slot not in ENCODED:
         return get
     encode = into.text
     return lambda leg: encode(str(get(leg))) or empty
@@ -147,4 +134,11 @@ def _several_values(field: Field, into: Format) -> Get:
 
 
 def _own_variables(prefix: str, into: Format) -> Get:
-    return lambda leg: "".join(into.any_field(prefix + name, value) for name, value in leg.variables.items())
+    write = _field_writer(prefix, into)
+    return lambda leg: "".join([write(name, value) for name, value in leg.variables.items()])
+
+
+@cache
+def _field_writer(prefix: str, into: Format) -> Callable[[str, Value], str]:
+    """Writes a variable; the same ones come in every event of a leg, and much the same in every leg."""
+    return lru_cache(_FIELD_CACHE_MAX)(lambda name, value: into.any_field(prefix + name, value))
