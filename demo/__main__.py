@@ -25,9 +25,22 @@ FAILED = 1
 STOPPED = 128
 
 
+ENVIRONMENT = """\
+environment:
+  DEMO_SWITCH=simulator   the simulator, also where FreeSWITCH and SIPp are installed
+  DEMO_SWITCH=freeswitch  a FreeSWITCH of the demo's own, or nothing
+  FREESWITCH=host:port    the event socket of a FreeSWITCH that runs already, with our dialplan in it and
+                          nobody else's calls; its password is in FREESWITCH_PASSWORD.  Its carriers may be
+                          real: only the numbers that DEMO_NUMBERS="…, …" names are called there
+"""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="make demo", description="A switch, calls, a live log, and what they cost."
+        prog="python -m demo",
+        description="A switch, calls, a live log, and what they cost.",
+        epilog=ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--keep", action="store_true", help="leave everything up, with commands to play with")
     parser.add_argument("--folder", type=Path, default=ROOT / ".demo", help="where it lives (%(default)s)")

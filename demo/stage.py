@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from demo.cast import Scene
+from demo.choice import choose
 from demo.errors import DemoError
 from demo.folder import write_config
 from demo.live_log import LiveLog
 from demo.shell import ROOT, Shell, esl_agent
 from demo.stops import Stops
-from demo.switch import Switch, choose
 from esl_agent.lab.child import Child
 from esl_agent.store.embedded import EmbeddedPostgres
 
@@ -26,11 +26,10 @@ DAEMON_STOP_S: Final = 5.0
 
 
 class Stage:
-    """Everything that is up is on `started`, which ends it."""
+    """Everything that is up is on `started`, which ends it.  Raises DemoError where no switch can be had."""
 
     database_url: str
     shell: Shell
-    switch: Switch
     log: LiveLog
 
     def __init__(self, console: Console, folder: Path, started: ExitStack, stops: Stops) -> None:
@@ -38,6 +37,7 @@ class Stage:
         self.folder = folder
         self.config = folder / "esl-agent.toml"
         self.log_file = folder / "agent.log"
+        self.switch, self._why = choose(os.environ, folder)
         self._started = started
         self._stops = stops
 
@@ -55,8 +55,7 @@ class Stage:
         self.shell.show(f"export ESL_AGENT_DATABASE_URL={shlex.quote(self.database_url)}")
 
     def start_switch(self) -> None:
-        self.switch, why = choose(os.environ, self.folder)
-        self.console.print(f"The switch is {escape(why)}.", soft_wrap=True)
+        self.console.print(f"The switch is {escape(self._why)}.", soft_wrap=True)
         self._started.callback(self.switch.stop)
         with self._stops.held():
             self.switch.start()
