@@ -33,7 +33,6 @@ Whole = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 EVENT_NAMES: Final = (
     "CHANNEL_CREATE",
     "CHANNEL_ANSWER",
-    "CHANNEL_BRIDGE",
     "CHANNEL_HANGUP_COMPLETE",
     "HEARTBEAT",
 )
@@ -76,7 +75,6 @@ class SwitchEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """
 
     name: str = field(name="Event-Name")
-    core_uuid: str = field(default="", name="Core-UUID")
     timestamp_us: Whole = field(default=0, name="Event-Date-Timestamp")
     sequence: Whole = field(default=0, name="Event-Sequence")
 
@@ -121,8 +119,9 @@ class BackgroundJob(SwitchEvent, frozen=True, gc=False, kw_only=True):
 
 
 class Heartbeat(SwitchEvent, frozen=True, gc=False, kw_only=True):
-    """Every 20 s: that the switch is alive, and how many legs are up on it."""
+    """Every 20 s: that the switch is alive, which run of it this is, and how many legs are up on it."""
 
+    core_uuid: str = field(default="", name="Core-UUID")
     session_count: Whole = field(default=0, name="Session-Count")
 
 
@@ -133,7 +132,7 @@ _KINDS: Final[Mapping[str, type[SwitchEvent]]] = {
 }
 
 
-def peek_name(body: bytes) -> str | None:
+def peek_name(body: bytes | memoryview) -> str | None:
     """The event's name without decoding it; None if it is not the first key, where the switch puts it."""
     match = _NAME_FIRST.match(body)
     return match[1].decode() if match else None
@@ -147,6 +146,9 @@ def decode_event(body: bytes, names: VariableNames = DEFAULT_NAMES) -> SwitchEve
     return _decoder(names).decode(body, peek_name(body))
 
 
+_Decode = Callable[[bytes | memoryview], SwitchEvent]
+
+
 class EventDecoder:
     """`decode_event` for a stream of events, with what can be made beforehand made."""
 
@@ -154,18 +156,18 @@ class EventDecoder:
         self._kinds = {name: _json_decode(kind, names) for name, kind in _KINDS.items()}
         self._other = _json_decode(SwitchEvent, names)
 
-    def decode(self, body: bytes, name: str | None) -> SwitchEvent:
+    def decode(self, body: bytes | memoryview, name: str | None) -> SwitchEvent:
         """`name` is what `peek_name` says; raises EventError."""
+        decode = self._other if name is None else self._kinds.get(name, self._other)
         try:
-            if name is None:
-                name = self._other(body).name
-            decode = self._kinds.get(name, self._other)
-            try:
-                return decode(body)
-            except UnicodeDecodeError:
-                return decode(body.decode("utf-8", "replace"))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            event = decode(body)
+            if name is None and event.name in self._kinds:
+                event = self._kinds[event.name](body)
+        except UnicodeDecodeError:
+            return self.decode(bytes(body).decode("utf-8", "replace").encode(), name)
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise EventError(f"an event can't be read: {error}") from None
+        return event
 
 
 def event_of_headers(headers: Mapping[str, str], names: VariableNames = DEFAULT_NAMES) -> SwitchEvent:
@@ -205,5 +207,5 @@ def _kind_with(kind: type[SwitchEvent], names: VariableNames) -> type[SwitchEven
     return cast("type[SwitchEvent]", made)
 
 
-def _json_decode(kind: type[SwitchEvent], names: VariableNames) -> Callable[[bytes | str], SwitchEvent]:
+def _json_decode(kind: type[SwitchEvent], names: VariableNames) -> _Decode:
     return msgspec.json.Decoder(_kind_with(kind, names), strict=False).decode

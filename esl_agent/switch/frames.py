@@ -13,10 +13,10 @@ same frames and then either waits for more bytes or raises `FrameError`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -32,16 +32,12 @@ RUDE_REJECTION: Final = "text/rude-rejection"
 LOG_DATA: Final = "log/data"
 
 #: The buffer of a reader; it grows for a larger frame and shrinks again after it.
-BUFFER_BYTES: Final = 256 * 1024
-SPACE_BYTES_MIN: Final = 64 * 1024
+BUFFER_BYTES: Final = 64 * 1024
 _END_OF_HEADERS: Final = b"\n\n"
 _LENGTH: Final = re.compile("[0-9]{1,12}", re.ASCII)
 #: The whole head of every event (mod_event_socket.c, `read_packet`), read in one go because nearly
 #: every frame begins so; any other head goes the general way, to the same result.
-_EVENT_HEAD: Final = re.compile(
-    rb"Content-Length: ([0-9]{1,12})\nContent-Type: text/event-(json|plain|xml)\n\n"
-)
-_EVENT_TYPES: Final = {b"json": "text/event-json", b"plain": "text/event-plain", b"xml": "text/event-xml"}
+_EVENT_HEAD: Final = re.compile(rb"Content-Length: ([0-9]{1,12})\nContent-Type: text/event-json\n\n")
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -86,12 +82,23 @@ class FrameReader:
     `wrote`; then iterate: each iteration yields the frames that are whole.
     After a FrameError the reader is spent: it raises the same error for ever,
     since the place of the next frame is lost.
+
+    With `take_event`, JSON events are not yielded: it is called with the body of
+    each, in its turn.  The body is a view of the buffer, good during the call.
     """
 
-    def __init__(self, limits: FrameLimits | None = None) -> None:
+    def __init__(
+        self,
+        limits: FrameLimits | None = None,
+        buffer_bytes: int = BUFFER_BYTES,
+        take_event: Callable[[memoryview], object] | None = None,
+    ) -> None:
         self._limits = limits or FrameLimits()
+        self._head_bytes_max = self._limits.header_bytes_max + len(_END_OF_HEADERS)
+        self._buffer_bytes = buffer_bytes
+        self._take_event = take_event
         self._error: FrameError | None = None
-        self._new_buffer(BUFFER_BYTES)
+        self._new_buffer(buffer_bytes)
         self._start = self._end = 0  # of what is held, in the buffer
         self._searched = 0  # no end of headers before this
         self._needed = 0  # no frame is whole before the buffer is filled up to here
@@ -101,9 +108,10 @@ class FrameReader:
         """Whether nothing is half read, so that an end of the stream here cuts nothing off."""
         return self._start == self._end
 
-    def space(self, least: int = SPACE_BYTES_MIN) -> memoryview:
-        """Where the network may write next: at least `least` bytes; good until the next call."""
-        if len(self._buffer) - self._end < least:
+    def space(self) -> memoryview:
+        """Where the network may write next; good until the next call."""
+        least = self._buffer_bytes // 4
+        if self._start == self._end or len(self._buffer) - self._end < least:
             self._make_space(least)
         return self._view[self._end :]
 
@@ -113,28 +121,38 @@ class FrameReader:
 
     def feed(self, data: bytes) -> None:
         """Add a copy of what the network brought."""
-        self.space(len(data))[: len(data)] = data
+        if len(self._buffer) - self._end < len(data):
+            self._make_space(len(data))
+        self._view[self._end : self._end + len(data)] = data
         self.wrote(len(data))
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield each frame that is whole; raise FrameError where the bytes can't be a frame."""
         if self._error is not None:
             raise self._error
+        take_event, head_bytes_max = self._take_event, self._head_bytes_max
+        body_bytes_max = self._limits.body_bytes_max
         try:
             while self._end >= self._needed:
-                event = _EVENT_HEAD.match(self._buffer, self._start, self._end)
+                start = self._start
+                event = _EVENT_HEAD.match(self._buffer, start, self._end)
                 if event is not None:
-                    content_type, headers = _EVENT_TYPES[event[2]], _NO_HEADERS
+                    content_type, headers = EVENT_JSON, _NO_HEADERS
                     begin, length = event.end(), int(event[1])
                 elif (begin := self._end_of_headers()) > 0:
                     content_type, headers, length = self._parse_headers_before(begin)
                 else:
                     return
-                end = self._needed = self._within_limits(begin, length)
+                if begin - start > head_bytes_max or length > body_bytes_max:
+                    self._refuse(length)
+                end = self._needed = begin + length
                 if end > self._end:
                     return
                 self._start = self._searched = end
-                yield Frame(content_type, headers, bytes(self._view[begin:end]))
+                if take_event is not None and content_type == EVENT_JSON:
+                    take_event(self._view[begin:end])
+                else:
+                    yield Frame(content_type, headers, bytes(self._view[begin:end]))
         except FrameError as error:
             self._error = error
             raise
@@ -146,21 +164,12 @@ class FrameReader:
             return end + len(_END_OF_HEADERS)
         # The last byte may be the first half of the empty line.
         self._searched = max(self._start, self._end - 1)
-        self._within_limits(self._searched + len(_END_OF_HEADERS), 0)
+        if self._searched + len(_END_OF_HEADERS) - self._start > self._head_bytes_max:
+            self._refuse(0)
         return 0
-
-    def _within_limits(self, begin: int, length: int) -> int:
-        """The end of a body of `length` bytes from `begin`, if neither it nor its headers are too long."""
-        if begin - len(_END_OF_HEADERS) - self._start > self._limits.header_bytes_max:
-            raise FrameError(f"a header block is over {self._limits.header_bytes_max} bytes")
-        if length > self._limits.body_bytes_max:
-            allowed = self._limits.body_bytes_max
-            raise FrameError(f"a body of {length} bytes is announced; {allowed} are allowed")
-        return begin + length
 
     def _parse_headers_before(self, begin: int) -> tuple[str, Mapping[str, str], int]:
         """The content type, the headers besides, and the length of the body."""
-        self._within_limits(begin, 0)
         headers = _parse_headers(bytes(self._view[self._start : begin - len(_END_OF_HEADERS)]))
         content_type = headers.pop("Content-Type", "")
         if not content_type:
@@ -170,10 +179,16 @@ class FrameReader:
             raise FrameError(f"a Content-Length is no number: {length[:40]!r}")
         return content_type, headers, int(length)
 
+    def _refuse(self, length: int) -> NoReturn:
+        limits = self._limits
+        if length > limits.body_bytes_max:
+            raise FrameError(f"a body of {length} bytes is announced; {limits.body_bytes_max} are allowed")
+        raise FrameError(f"a header block is over {limits.header_bytes_max} bytes")
+
     def _make_space(self, least: int) -> None:
         """Move what is held to the front, of a larger buffer if need be, of a small one when it can."""
         held = self._view[self._start : self._end]
-        size = BUFFER_BYTES
+        size = self._buffer_bytes
         while size < len(held) + least:
             size *= 2
         if size != len(self._buffer):

@@ -28,12 +28,21 @@ from esl_agent.switch.client import (
     SwitchConnection,
 )
 from esl_agent.switch.errors import CommandRefused, ConnectionLost, SwitchError
-from esl_agent.switch.events import DEFAULT_NAMES, EVENT_NAMES, EventError, SwitchEvent, VariableNames
+from esl_agent.switch.events import (
+    DEFAULT_NAMES,
+    EVENT_NAMES,
+    EventError,
+    Heartbeat,
+    SwitchEvent,
+    VariableNames,
+)
 from esl_agent.switch.frames import Frame, FrameLimits
 from esl_agent.switch.stream import JUMP_MAX, Missed, StreamWatch, says_events_were_lost
 
 #: The largest event is a CHANNEL_HANGUP_COMPLETE of about 13 KB; a caller's own headers add to it.
 EVENT_BYTES_MAX: Final = 8 * 1024 * 1024
+#: What is read at once of a burst: large, so that it costs few system calls.
+EVENTS_BUFFER_BYTES: Final = 256 * 1024
 #: The watch looks at its clocks this often, and more often where a limit is shorter.
 WATCH_EVERY_S: Final = 1.0
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"  # the probe asks whether this leg is up
@@ -99,10 +108,11 @@ class ConnectionPair:
     def _open_events(self) -> None:
         events = self._events
         events.limits = FrameLimits(body_bytes_max=EVENT_BYTES_MAX)
+        events.buffer_bytes = EVENTS_BUFFER_BYTES
         events.on_event_error = self._take_error
         names = sorted({*self._config.events, "HEARTBEAT"})
         for name in names:
-            events.register_handle(name, self._take)
+            events.register_handle(name, self._take_heartbeat if name == "HEARTBEAT" else self._take)
         events.register_handle("log", self._take_log)
         events.connect()
         try:
@@ -124,10 +134,16 @@ class ConnectionPair:
     # What the events' connection brings
 
     def _take(self, event: SwitchEvent) -> None:
-        missed = self._stream.see(event.core_uuid, event.sequence, event.timestamp_us)
+        missed = self._stream.see(event.sequence, event.timestamp_us)
         if missed is not None:
             self._on_gap(missed)
         self._on_event(event)
+
+    def _take_heartbeat(self, event: Heartbeat) -> None:
+        missed = self._stream.see_core(event.core_uuid)
+        if missed is not None:
+            self._on_gap(missed)
+        self._take(event)
 
     def _take_error(self, error: EventError) -> None:
         self._on_gap(Missed(str(error)))

@@ -6,10 +6,11 @@ only those that are fired or subscribed to (switch_event.c,
 takes some 57 numbers.  So holes are the rule, and a hole proves nothing.  What
 can be told:
 
-- another `Core-UUID`: the switch was started anew, and its calls are gone;
 - a large hole in a short time: on a busy switch our next event is a few numbers
   away, so a thousand numbers within a second without one of ours are a reason
   to look.  It is a suspicion, not a proof, and so it is told once in a while.
+- another `Core-UUID`: the switch was started anew, and its calls are gone.  A
+  connection never outlives the core that it is to, so the heartbeat suffices.
 
 That events were dropped for certain the switch says in its own log only
 (mod_event_socket.c, `event_handler`); `says_events_were_lost` reads it there.
@@ -43,31 +44,28 @@ class StreamWatch:
         self._timestamp_us = 0
         self._suspected_us = -SUSPICION_EVERY_US
 
-    def see(self, core_uuid: str, sequence: int, timestamp_us: int) -> Missed | None:
+    def see(self, sequence: int, timestamp_us: int) -> Missed | None:
         """What tells that something may have been missed before this event; None nearly always.
 
         Events come a little out of order (the switch fires them from several
         threads), so a number lower than the last is nothing.
         """
-        if core_uuid != self.core_uuid:
-            return self._see_core(core_uuid, sequence, timestamp_us)
         ahead = sequence - self._sequence
         if ahead <= 0:
             return None
-        elapsed_us = timestamp_us - self._timestamp_us
-        self._sequence, self._timestamp_us = sequence, timestamp_us
-        if ahead <= self._jump_max or elapsed_us > JUMP_WINDOW_US:
+        before_us, self._sequence, self._timestamp_us = self._timestamp_us, sequence, timestamp_us
+        if ahead <= self._jump_max or timestamp_us - before_us > JUMP_WINDOW_US:
             return None
         if timestamp_us - self._suspected_us < SUSPICION_EVERY_US:
             return None
         self._suspected_us = timestamp_us
-        within_ms = elapsed_us // 1000
+        within_ms = (timestamp_us - before_us) // 1000
         return Missed(f"{ahead} events were made within {within_ms} ms and none came: some may be lost")
 
-    def _see_core(self, core_uuid: str, sequence: int, timestamp_us: int) -> Missed | None:
+    def see_core(self, core_uuid: str) -> Missed | None:
+        """What a heartbeat tells of the run of the switch."""
         before, self.core_uuid = self.core_uuid, core_uuid
-        self._sequence, self._timestamp_us = sequence, timestamp_us
-        if not before:
+        if before in ("", core_uuid):
             return None
         reason = f"the switch was started anew: its core is {core_uuid}, it was {before}"
         return Missed(reason, is_restarted=True)

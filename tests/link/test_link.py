@@ -68,7 +68,6 @@ def test_events_and_commands_go_by_connections_of_their_own(
     assert events.subscribed == {
         "CHANNEL_CREATE",
         "CHANNEL_ANSWER",
-        "CHANNEL_BRIDGE",
         "CHANNEL_HANGUP_COMPLETE",
         "HEARTBEAT",
     }

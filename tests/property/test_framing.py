@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esl_agent.switch.frames import Frame, FrameError, FrameLimits, FrameReader
+from esl_agent.switch.frames import EVENT_JSON, Frame, FrameError, FrameLimits, FrameReader
 
 TRACES = Path(__file__).parents[1] / "traces"
 LIMITS = FrameLimits(header_bytes_max=200, body_bytes_max=100)
@@ -83,6 +83,44 @@ def test_how_a_stream_is_cut_changes_nothing(stream: bytes, places: list[int]) -
     whole = outcome([stream])
     assert outcome(singly(stream)) == whole
     assert outcome(cut(stream, places)) == whole
+
+
+@given(streams, st.integers(min_value=4, max_value=300))
+def test_how_large_the_buffer_is_changes_nothing(stream: bytes, buffer_bytes: int) -> None:
+    """Written in place, as from a socket, into a buffer that has to move and to grow."""
+    reader = FrameReader(LIMITS, buffer_bytes)
+    frames: list[Frame] = []
+    is_error = False
+    rest = stream
+    try:
+        while rest:
+            space = reader.space()
+            count = min(len(space), len(rest))
+            space[:count] = rest[:count]
+            reader.wrote(count)
+            rest = rest[count:]
+            for frame in reader:
+                frames.append(frame)
+    except FrameError:
+        is_error = True
+    assert (frames, is_error) == outcome([stream])
+
+
+@given(streams)
+def test_events_that_are_taken_in_place_are_those_that_would_be_yielded(stream: bytes) -> None:
+    yielded, _ = outcome([stream])
+    taken: list[bytes] = []
+    reader = FrameReader(LIMITS, take_event=lambda body: taken.append(bytes(body)))
+    others: list[Frame] = []
+    try:
+        for piece in cut(stream, [7, 77]):
+            reader.feed(piece)
+            for frame in reader:
+                others.append(frame)
+    except FrameError:
+        pass
+    assert taken == [frame.body for frame in yielded if frame.content_type == EVENT_JSON]
+    assert others == [frame for frame in yielded if frame.content_type != EVENT_JSON]
 
 
 @given(st.binary(max_size=400))

@@ -120,6 +120,16 @@ def test_a_header_may_be_repeated_as_the_switch_does() -> None:
     assert frame.headers["Hangup-Cause"] == "USER_BUSY"
 
 
+def test_a_buffer_that_grew_for_a_large_body_shrinks_after_it() -> None:
+    reader = FrameReader(buffer_bytes=1024)
+    body = b"x" * 100_000
+    for piece in (b"Content-Type: api/response\nContent-Length: 100000\n\n", body[:60_000], body[60_000:]):
+        reader.feed(piece)
+        frames = list(reader)
+    assert [frame.body for frame in frames] == [body]
+    assert len(reader.space()) == 1024
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [

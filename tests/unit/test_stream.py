@@ -25,39 +25,40 @@ def test_a_real_burst_of_calls_raises_no_suspicion() -> None:
     sequences = [event.sequence for event in events]
     assert sequences != sorted(sequences)
     assert max(sequences) - min(sequences) > 2 * len(sequences)
-    assert [watch.see(each.core_uuid, each.sequence, each.timestamp_us) for each in events] == [None] * 800
+    assert [watch.see(each.sequence, each.timestamp_us) for each in events] == [None] * 800
 
 
 def test_a_hole_is_suspicious_where_it_is_large_and_sudden() -> None:
     watch = StreamWatch(jump_max=1_000)
-    assert watch.see("core", 1, 0) is None
-    assert watch.see("core", 1_001, 10) is None
-    assert watch.see("core", 2_002, 2_010) == Missed(
+    assert watch.see(1, 0) is None
+    assert watch.see(1_001, 10) is None
+    assert watch.see(2_002, 2_010) == Missed(
         "1001 events were made within 2 ms and none came: some may be lost"
     )
 
 
 def test_a_hole_that_took_its_time_is_the_switch_being_busy_with_other_things() -> None:
     watch = StreamWatch(jump_max=1_000)
-    watch.see("core", 1, 0)
-    assert watch.see("core", 50_000, JUMP_WINDOW_US + 1) is None
+    watch.see(1, 0)
+    assert watch.see(50_000, JUMP_WINDOW_US + 1) is None
 
 
 def test_a_suspicion_is_not_told_again_and_again() -> None:
     watch = StreamWatch(jump_max=1_000)
-    watch.see("core", 1, 0)
-    told = [watch.see("core", number * 10_000, number * 100_000) is not None for number in range(1, 500)]
+    watch.see(1, 0)
+    told = [watch.see(number * 10_000, number * 100_000) is not None for number in range(1, 500)]
     assert sum(told) == 1 + (499 * 100_000) // SUSPICION_EVERY_US
     assert told[0]
 
 
 def test_another_core_is_another_run_of_the_switch() -> None:
     watch = StreamWatch()
-    assert watch.see("one", 90_000, 0) is None
-    assert watch.see("two", 7, 1) == Missed(
+    assert watch.see_core("one") is None
+    assert watch.see_core("one") is None
+    assert watch.see_core("two") == Missed(
         "the switch was started anew: its core is two, it was one", is_restarted=True
     )
-    assert watch.see("two", 8, 2) is None
+    assert watch.see_core("two") is None
 
 
 def test_the_switch_says_in_its_log_that_events_were_lost() -> None:
