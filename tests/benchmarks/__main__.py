@@ -67,9 +67,7 @@ def _run(name: str) -> dict[str, Any]:
 
 def _machine() -> dict[str, str]:
     cpuinfo = Path("/proc/cpuinfo").read_text()
-    model = next(
-        (line.split(": ", 1)[1] for line in cpuinfo.splitlines() if line.startswith("model name")), ""
-    )
+    named = re.search(r"^model name\s*: (.+)$", cpuinfo, re.MULTILINE)
     return {
         "cores": str(cpuinfo.count("processor\t")),
         "cpu": named[1] if named else platform.machine(),
