@@ -41,15 +41,18 @@ HOLD: Final = f"""
     WITH RECURSIVE asked AS MATERIALIZED (
         SELECT account_id, leg_uuid, ordinal,
                row_number() OVER (PARTITION BY account_id ORDER BY ordinal) AS turn,
-               r.state, leg.held, -- of a leg that is not heard of yet: null and 0
-               greatest(least_held - leg.held, 0) AS need,
-               greatest(least_held - leg.held, want_held - leg.held, 0) AS wish,
+               leg.state, coalesce(leg.held, 0) AS held, -- of a leg that is not heard of yet: null and 0
+               greatest(least_held - coalesce(leg.held, 0), 0) AS need,
+               greatest(least_held - coalesce(leg.held, 0), want_held - coalesce(leg.held, 0), 0) AS wish,
                spare
         FROM unnest(%(account_ids)s::bigint[], %(leg_uuids)s::text[],
                     %(least)s::numeric[], %(want)s::numeric[], %(spare)s::numeric[])
              WITH ORDINALITY AS ask (account_id, leg_uuid, least_held, want_held, spare, ordinal)
-        LEFT JOIN reservations r USING (account_id, leg_uuid)
-        CROSS JOIN LATERAL (SELECT CASE r.state WHEN 'held' THEN r.held ELSE 0 END AS held) AS leg
+        -- LIMIT has each leg looked up by its key: no planner may think of reading the whole table.
+        LEFT JOIN LATERAL (
+            SELECT state, CASE state WHEN 'held' THEN held END AS held FROM reservations r
+            WHERE (r.account_id, r.leg_uuid) = (ask.account_id, ask.leg_uuid) LIMIT 1
+        ) AS leg ON true
     ),
     decided AS (
         SELECT account_id, 0::bigint AS turn, 0::bigint AS ordinal, ''::text AS leg_uuid, ''::text AS outcome,
