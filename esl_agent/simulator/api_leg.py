@@ -130,10 +130,10 @@ def _transfer(core: Core, argument: str) -> str:
     leg = core.legs.get(words[0])
     if leg is None:
         return _NO_SUCH_CHANNEL
-    if words[1].startswith("-"):
-        words.pop(1)
+    if words[1].startswith("-") and words.pop(1) == "-bleg":
+        leg = leg.other or leg  # the other one
     if len(words) < 2 or leg is not leg.call.caller:
-        return "-ERR\n"
+        return "-ERR\n"  # a far end that goes through the dialplan by itself isn't simulated
     leg.call.transfer(words[1])
     return "+OK\n"
 

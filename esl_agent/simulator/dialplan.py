@@ -38,7 +38,8 @@ def route(config: SimulatorConfig, plan: CallPlan, destination: str) -> Route:
     variables: dict[str, Value] = {}
     if plan.kind is not Kind.FORWARDED:
         variables["DP_MATCH"] = (destination, destination)
-    variables["accountcode"] = plan.account
+    if plan.kind is Kind.OUTBOUND or not config.admission:
+        variables["accountcode"] = plan.account  # who calls in from outside is no customer
     variables |= plan.variables
     return Route(variables, _asking(config) if config.admission else _by_itself(config, plan))
 

@@ -27,6 +27,7 @@ class Faults:
         self._drop = _Order()
         self._duplicate = _Order()
         self._truncate = _Order()
+        self.command_delay_us = 0
         self._commands_to_lose = 0
         self._replies_to_lose = 0
         self._random: random.Random | None = None
@@ -65,6 +66,10 @@ class Faults:
     def lose_replies(self, number: int) -> None:
         """The next `number` commands are done, and not answered."""
         self._replies_to_lose = number
+
+    def slow_commands(self, milliseconds: int) -> None:
+        """From now on every command is done, and answered, so much later; 0 ends that."""
+        self.command_delay_us = milliseconds * 1000
 
     def skip_cdr_files(self, number: int) -> None:
         """The next `number` CDR files are not written."""

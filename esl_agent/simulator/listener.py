@@ -65,14 +65,18 @@ class Listener:
         """Take what the client sent and do what it says."""
         try:
             for command in self._reader.feed(data):
-                if self.closing:
-                    return
-                if not self.faults.takes_command():
+                if self.faults.takes_command():
+                    continue
+                if self.faults.command_delay_us:
+                    self.core.after(self.faults.command_delay_us, self._handle, command)
+                else:
                     self._handle(command)
         except CommandTooLong:
             self.close(GOODBYE)
 
     def _handle(self, command: Command) -> None:
+        if self.closing:
+            return
         # What the command brings about is told after its reply, as the switch's listener does it.
         place = len(self._out)
         reply = commands.run(self, command)

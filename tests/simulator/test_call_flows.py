@@ -146,6 +146,17 @@ def test_a_transfer_on_command() -> None:
     assert call.peer.is_up
 
 
+def test_the_far_end_may_transfer_the_caller() -> None:
+    bench = Bench()
+    call = bench.place(talk_ms=60_000)
+    bench.pass_s(1)
+    ((far_end, _),) = call.caller.legs_tried
+
+    assert bench.api(f"uuid_transfer {far_end} -bleg 442079460000 XML customer") == "+OK\n"
+    assert call.caller.destination == "442079460000"
+    assert bench.api(f"uuid_transfer {call.caller.uuid} -bleg 1 XML customer") == "-ERR\n"
+
+
 def test_a_transfer_to_an_announcement_is_heard_and_ends_the_call() -> None:
     bench = Bench()
     call = bench.place(talk_ms=60_000)

@@ -225,7 +225,7 @@ def test_myevents_tells_of_one_leg(simulator: Simulator, client: RawClient) -> N
     assert client.ask(f"myevents {call.caller_uuid} json") == "+OK Events Enabled"
     assert client.ask(f"myevents {call.caller_uuid}") == "-ERR aready enabled."
 
-    names = []
+    names: list[str] = []
     while not names or names[-1] != "CHANNEL_DESTROY":
         event = client.event()
         assert event["Unique-ID"] == call.caller_uuid

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from esl_agent.simulator.faults import Faults
+from esl_agent.simulator.listener import Listener
 from esl_agent.simulator.plan import CallPlan
 from esl_agent.simulator.simulator import Simulator
 from esl_agent.simulator.traffic import TrafficConfig
 
+from .bench import Bench
 from .conftest import StartSimulator
 from .raw_client import PATIENCE_S, RawClient, log_in
 
@@ -111,6 +114,7 @@ def test_nothing_is_sent_during_a_stall_and_everything_after(simulator: Simulato
     run_call(simulator)
     (listener,) = simulator.core.listeners
 
+    assert isinstance(listener, Listener)
     assert listener.waiting == 2
     simulator.faults.stall(0)
     assert [client.event()["Event-Name"] for _ in range(2)] == ["CHANNEL_HANGUP_COMPLETE"] * 2
@@ -134,6 +138,21 @@ def test_a_reply_is_lost_and_the_command_done(simulator: Simulator) -> None:
     client.send(f"api uuid_kill {call.caller_uuid}\n\n")
 
     assert client.ask(f"api uuid_exists {call.caller_uuid}") == "false"
+
+
+def test_commands_are_slow() -> None:
+    """With a clock that only the test moves: no reply before its time, and all of them in order."""
+    bench = Bench()
+    faults = Faults(bench.core)
+    listener = Listener(bench.core, faults)
+    listener.is_authed = True
+    faults.slow_commands(250)
+    listener.receive(b"api hostname\n\napi version short\n\n")
+    bench.pass_s(0.249)
+    assert listener.take() == b""
+    bench.pass_s(0.001)
+
+    assert listener.take().endswith(b"\n\nvmContent-Type: api/response\nContent-Length: 8\n\n1.10.12\n")
 
 
 def test_all_connections_break_and_may_come_again(simulator: Simulator) -> None:

@@ -11,7 +11,7 @@ from gevent import socket
 from gevent.queue import Queue
 from gevent.server import StreamServer
 
-from esl_agent.simulator.plan import CallPlan, Outcome
+from esl_agent.simulator.plan import CallPlan, Kind, Outcome
 from esl_agent.simulator.simulator import Simulator
 
 from .conftest import StartSimulator
@@ -156,6 +156,22 @@ def test_the_dialplan_goes_on_when_the_agent_dies_in_the_middle(start: StartSimu
         assert call.wait_ended(PATIENCE_S)
 
     assert call.outbound_uuids == []
+
+
+def test_who_calls_from_outside_has_no_account(start: StartSimulator) -> None:
+    answers: Queue[bytes] = Queue()
+
+    def look(sock: socket.socket) -> None:
+        sock.sendall(b"connect\n\n")
+        answers.put(read_until(sock, b"\n\n"))
+
+    with agent(look) as address:
+        start(admission=address).place_call(CallPlan(kind=Kind.INBOUND, did="18005550100", oli="27"))
+        channel = answers.get(timeout=PATIENCE_S)
+
+    assert b"variable_accountcode" not in channel
+    assert b"Caller-ANI-II: 27\n" in channel
+    assert b"Caller-Destination-Number: 18005550100\n" in channel
 
 
 def test_hosts_are_tried_in_order(start: StartSimulator) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,9 +48,10 @@ def test_adding_a_task_makes_the_switch_look_at_once() -> None:
 
 
 def test_tasks_of_one_second_run_in_the_order_they_were_added() -> None:
-    scheduler, fired = Scheduler(), []
+    scheduler = Scheduler()
+    fired: list[str] = []
     for second, name in ((3, "a"), (2, "b"), (3, "c")):
-        scheduler.add(NOW_US, NOW_US // SECOND_US + second, "g", lambda name=name: fired.append(name))
+        scheduler.add(NOW_US, NOW_US // SECOND_US + second, "g", partial(fired.append, name))
     scheduler.poll(NOW_US + 5 * SECOND_US)
 
     assert fired == ["a", "b", "c"]

@@ -9,6 +9,7 @@ import pytest
 from gevent.event import Event
 from gevent.queue import Queue
 
+from esl_agent.core.leg import LegEnd
 from esl_agent.simulator.plan import CallPlan
 from esl_agent.simulator.simulator import Simulator
 from esl_agent.switch import commands
@@ -29,7 +30,7 @@ def test_the_agents_own_link_hears_a_call_as_it_was(simulator: Simulator) -> Non
     try:
         assert link.wait_connected(PATIENCE_S)
         simulator.place_call(SHORT)
-        ends = []
+        ends: list[LegEnd] = []
         while len(ends) < 2:
             event = heard.get(timeout=PATIENCE_S)
             if event.name == "CHANNEL_HANGUP_COMPLETE":
