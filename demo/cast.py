@@ -51,9 +51,9 @@ class Scene:
 
 
 CUSTOMERS: Final = (
-    Customer(account=1001, name="Garage Tremblay", top_up="25.00", phone="15145550101"),
-    Customer(account=1002, name="Clinique du Parc", top_up="10.00", phone="15145550102"),
-    Customer(account=1003, name="Café Havane", top_up="0.25", phone="15145550103"),
+    Customer(account=1001, name="A garage", top_up="25.00", phone="15145550101"),
+    Customer(account=1002, name="A clinic", top_up="10.00", phone="15145550102"),
+    Customer(account=1003, name="A café", top_up="0.25", phone="15145550103"),
 )
 DIDS: Final = (
     Did(number="15145550199", owner=1001),
