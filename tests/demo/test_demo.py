@@ -103,7 +103,7 @@ def test_calls_are_rated_the_ledger_took_as_much_and_nothing_is_left_running(dem
     [mexico] = [line for line in output.splitlines() if "525512345678" in line and "Mexico - " in line]
     assert " 60 " in mexico
     assert "0.0200" in mexico
-    assert "1003   Café Havane" in output
+    assert "1003   A café" in output
     assert demo.left_running() == []
     assert not (demo.folder / "postgres").exists()
 
