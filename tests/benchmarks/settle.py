@@ -2,7 +2,8 @@
 
 Run it with `python -m tests.benchmarks.settle`.  One connection, one batch
 after the other, the way the daemon works them off; every leg is held once,
-then settled with its CDR, ledger entry and balance.
+then settled with its CDR, ledger entry and balance.  A hand-over is the
+settlement of a leg whose carrier failed: the next leg gets its hold.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ monkey.patch_all()
 
 import json  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
+from dataclasses import replace  # noqa: E402
 from decimal import Decimal  # noqa: E402
 from pathlib import Path  # noqa: E402
 from tempfile import TemporaryDirectory  # noqa: E402
@@ -34,6 +36,7 @@ from esl_agent.store.settle import settle_many  # noqa: E402
 ACCOUNTS: Final = 500
 BATCH: Final = 300
 BATCHES: Final = 60
+HAND_OVER_BATCHES: Final = 20
 
 PRICE: Final = Price(
     deck="standard",
@@ -51,7 +54,7 @@ PRICE: Final = Price(
 
 
 def measure() -> dict[str, float]:
-    """Legs a second through each of the two, and both together."""
+    """Legs a second through holds, settlements and both, and through hand-overs."""
     with TemporaryDirectory(prefix="esl-agent-bench-") as folder:
         server = EmbeddedPostgres(Path(folder))
         try:
@@ -79,13 +82,27 @@ def _measure(conn: Connection) -> dict[str, float]:
         settle_many(conn, rows)
         holding_s += held - began
         settling_s += perf_counter() - held
+    handing_s = sum(_time_hand_overs(conn, number) for number in range(HAND_OVER_BATCHES))
     legs = BATCHES * BATCH
     return {
         "batch": BATCH,
         "holds_per_s": round(legs / holding_s),
         "settlements_per_s": round(legs / settling_s),
         "holds_with_settlement_per_s": round(legs / (holding_s + settling_s)),
+        "hand_overs_per_s": round(HAND_OVER_BATCHES * BATCH / handing_s),
     }
+
+
+def _time_hand_overs(conn: Connection, number: int) -> float:
+    """Seconds that a batch takes of which every leg failed and hands its hold to another."""
+    failed = [
+        replace(_row((number * BATCH + each) % ACCOUNTS + 1), charge=rate_leg(PRICE, None))
+        for each in range(BATCH)
+    ]
+    _hold(conn, failed)
+    began = perf_counter()
+    settle_many(conn, failed, hand_to={row.leg_uuid: str(uuid4()) for row in failed})
+    return perf_counter() - began
 
 
 def _hold(conn: Connection, rows: Sequence[CdrRow]) -> None:
