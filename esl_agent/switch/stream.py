@@ -18,6 +18,7 @@ That events were dropped for certain the switch says in its own log only
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 #: More numbers than this between two of our events, within JUMP_WINDOW_US, are suspicious.
@@ -71,6 +72,12 @@ class StreamWatch:
         return Missed(reason, is_restarted=True)
 
 
+_EVENTS_LOST: Final = re.compile(r"(?:^|\s)Lost \[\d+\] events! Event Queue size", re.ASCII)
+
+
 def says_events_were_lost(log_line: str) -> bool:
-    """Whether a line of the switch's log says that a listener's queue was full; ours may be the one."""
-    return log_line.startswith("Lost [") and "Event Queue" in log_line
+    """Whether a line of the switch's log says that a listener's queue was full; ours may be the one.
+
+    The switch puts time, load, level and place before it (switch_log.c, `switch_log_meta_vprintf`).
+    """
+    return _EVENTS_LOST.search(log_line) is not None

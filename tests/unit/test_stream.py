@@ -62,6 +62,8 @@ def test_another_core_is_another_run_of_the_switch() -> None:
 
 
 def test_the_switch_says_in_its_log_that_events_were_lost() -> None:
-    assert says_events_were_lost("Lost [501] events! Event Queue size: [100000/100000]")
+    lost = "Lost [501] events! Event Queue size: [100000/100000]"
+    assert says_events_were_lost(lost)
+    assert says_events_were_lost(f"2026-11-23 02:14:00.123456 98.00% [CRIT] mod_event_socket.c:389 {lost}\n")
     assert not says_events_were_lost("Lost [3] log lines! Log Queue size: [5/100000]")
     assert not says_events_were_lost("Event enqueue ERROR [20] | [?] | Queue size: [100000/100000] Max")
