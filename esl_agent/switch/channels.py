@@ -3,6 +3,11 @@
 The list comes from a table that the switch keeps beside its calls, in whole
 seconds and without answer times: it says which legs there are.  What one is,
 `uuid_dump` says.
+
+The table is written by a thread that gathers work for some 200 ms, longer when
+it is busy (switch_core_sqldb.c, `switch_user_sql_thread`): a leg may be missing
+that was answered just now, and one may be listed that is over.  Only
+`uuid_exists` and `uuid_dump` know.
 """
 
 from __future__ import annotations

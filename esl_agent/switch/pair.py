@@ -37,7 +37,7 @@ from esl_agent.switch.events import (
     VariableNames,
 )
 from esl_agent.switch.frames import Frame, FrameLimits
-from esl_agent.switch.stream import JUMP_MAX, Missed, StreamWatch, says_events_were_lost
+from esl_agent.switch.stream import JUMP_MAX, Missed, StreamWatch, lost_events_said
 
 #: The largest event is a CHANNEL_HANGUP_COMPLETE of about 13 KB; a caller's own headers add to it.
 EVENT_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -149,9 +149,9 @@ class ConnectionPair:
         self._on_gap(Missed(str(error)))
 
     def _take_log(self, frame: Frame) -> None:
-        line = frame.body.decode("utf-8", "replace").strip()
-        if says_events_were_lost(line):
-            self._on_gap(Missed(f"the switch dropped events: {line}"))
+        lost = lost_events_said(frame.body.decode("utf-8", "replace"))
+        if lost is not None:
+            self._on_gap(Missed(f"the switch dropped events: {lost}"))
 
     # Liveness
 

@@ -13,7 +13,7 @@ can be told:
   connection never outlives the core that it is to, so the heartbeat suffices.
 
 That events were dropped for certain the switch says in its own log only
-(mod_event_socket.c, `event_handler`); `says_events_were_lost` reads it there.
+(mod_event_socket.c, `event_handler`); `lost_events_said` reads it there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ JUMP_MAX: Final = 1_000
 JUMP_WINDOW_US: Final = 1_000_000
 #: A suspicion is told once in this time at most (on the switch's clock).
 SUSPICION_EVERY_US: Final = 20_000_000
+
+_LOST: Final = re.compile(r"Lost \[[0-9]+\] events! Event Queue size: \[[0-9]+/[0-9]+\]")
 
 
 class Missed(NamedTuple):
@@ -75,9 +77,7 @@ class StreamWatch:
 _EVENTS_LOST: Final = re.compile(r"(?:^|\s)Lost \[\d+\] events! Event Queue size", re.ASCII)
 
 
-def says_events_were_lost(log_line: str) -> bool:
-    """Whether a line of the switch's log says that a listener's queue was full; ours may be the one.
-
-    The switch puts time, load, level and place before it (switch_log.c, `switch_log_meta_vprintf`).
-    """
-    return _EVENTS_LOST.search(log_line) is not None
+def lost_events_said(log_line: str) -> str | None:
+    """What a line of the switch's log says of events that a listener's full queue lost; ours may be the one."""
+    match = _LOST.search(log_line)
+    return match[0] if match else None

@@ -191,8 +191,9 @@ def test_without_a_switch_a_command_fails_at_once(watched: Watched) -> None:
 def test_events_that_the_switch_dropped_are_a_gap(switch: ScriptedSwitch, standing: Watched) -> None:
     """As mod_event_socket says it, in the log only."""
     peer = events_peer(switch)
-    peer.log_line("Hey you! Over here\n")
-    peer.log_line("Lost [37] events! Event Queue size: [99999/100000]\n")
+    begin = "2026-11-23 07:43:08.110622 100.00% [CRIT] mod_event_socket.c:387 "
+    peer.log_line(f"{begin}something else\n")
+    peer.log_line(f"{begin}Lost [37] events! Event Queue size: [99999/100000]\n")
     gap = standing.next(LinkState.GAP)
     assert gap.reason == "the switch dropped events: Lost [37] events! Event Queue size: [99999/100000]"
     assert standing.link.is_connected

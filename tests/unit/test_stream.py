@@ -10,7 +10,7 @@ from esl_agent.switch.stream import (
     SUSPICION_EVERY_US,
     Missed,
     StreamWatch,
-    says_events_were_lost,
+    lost_events_said,
 )
 
 TRACES = Path(__file__).parents[1] / "traces"
@@ -62,8 +62,10 @@ def test_another_core_is_another_run_of_the_switch() -> None:
 
 
 def test_the_switch_says_in_its_log_that_events_were_lost() -> None:
-    lost = "Lost [501] events! Event Queue size: [100000/100000]"
-    assert says_events_were_lost(lost)
-    assert says_events_were_lost(f"2026-11-23 02:14:00.123456 98.00% [CRIT] mod_event_socket.c:389 {lost}\n")
-    assert not says_events_were_lost("Lost [3] log lines! Log Queue size: [5/100000]")
-    assert not says_events_were_lost("Event enqueue ERROR [20] | [?] | Queue size: [100000/100000] Max")
+    """As a real one writes a line to the Event Socket."""
+    begin = "2026-11-23 07:43:08.110622 100.00% [CRIT] mod_event_socket.c:387 "
+    assert lost_events_said(f"{begin}Lost [501] events! Event Queue size: [99999/100000]\n") == (
+        "Lost [501] events! Event Queue size: [99999/100000]"
+    )
+    assert lost_events_said(f"{begin}Lost [3] log lines! Log Queue size: [5/100000]\n") is None
+    assert lost_events_said(f"{begin}Event enqueue ERROR [20] | [?] | Queue size: [1/2] \n") is None
