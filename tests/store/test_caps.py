@@ -216,6 +216,16 @@ def test_the_first_limit_that_refuses_is_named_and_funds_come_last(
     assert hold(conn, "a", "0.01").outcome is reason
 
 
+def test_a_count_of_calls_that_is_wrong_is_found(conn: Connection) -> None:
+    a_limited_account(conn)
+    hold(conn, "a", "0.10")
+    assert ledger.check(conn) == []
+
+    conn.execute("UPDATE accounts SET calls_up = 0")
+
+    assert ledger.check(conn) == [ledger.Difference(PAYER, "calls_up", Decimal(0), Decimal(1))]
+
+
 def test_two_daemons_never_admit_a_call_too_many(database_url: str, conn: Connection) -> None:
     a_limited_account(conn, max_calls=7)
     conn.execute("ALTER TABLE accounts ADD CHECK (calls_up <= 7)")  # whoever breaks the rule raises

@@ -10,6 +10,8 @@ import gevent
 import pytest
 
 from esl_agent.files import sql_dir
+from esl_agent.store import ledger
+from esl_agent.store.accounts import list_accounts
 from esl_agent.store.embedded import EmbeddedPostgres
 from esl_agent.store.migrations import MigrationError, check, migrate, read_migrations
 from esl_agent.store.pool import Connection, connected
@@ -60,6 +62,29 @@ def test_a_later_migration_is_applied_to_a_database_that_has_the_earlier_ones(
     assert [migration.name for migration in check(conn, folder)] == ["later"]
     assert [migration.name for migration in migrate(conn, folder)] == ["later"]
     assert conn.execute("SELECT count(*) FROM later").fetchone() == (0,)
+
+
+def test_reservations_that_were_open_before_calls_were_counted_are_counted(
+    postgres: EmbeddedPostgres, folder: Path
+) -> None:
+    for path in sorted(folder.iterdir())[4:]:
+        path.unlink()
+    with connected(postgres.ensure_database("uncounted", template="template0")) as conn:
+        migrate(conn, folder)
+        conn.execute(
+            "INSERT INTO accounts (account_id, name, plan, state, reserved) VALUES"
+            " (1, 'two calls', 'standard', 'pending', 0.5), (2, 'none', 'standard', 'pending', 0)"
+        )
+        conn.execute(
+            "INSERT INTO reservations (account_id, leg_uuid, state, held, held_at, settled_at) VALUES"
+            " (1, 'a', 'held', 0.5, now(), null), (1, 'b', 'held', 0, now(), null),"
+            " (1, 'over', 'settled', 0.7, now(), now()), (2, 'over', 'settled', 0, null, now())"
+        )
+
+        migrate(conn)
+
+        assert [account.calls_up for account in list_accounts(conn)] == [2, 0]
+        assert ledger.check(conn) == []
 
 
 def test_a_migration_changed_after_it_was_applied_is_refused_by_name(conn: Connection, folder: Path) -> None:
