@@ -78,6 +78,6 @@ _EVENTS_LOST: Final = re.compile(r"(?:^|\s)Lost \[\d+\] events! Event Queue size
 
 
 def lost_events_said(log_line: str) -> str | None:
-    """What a line of the switch's log says of events that a listener's full queue lost; ours may be the one."""
+    """What a line of the switch's log says of events that a full queue lost; it may be ours."""
     match = _LOST.search(log_line)
     return match[0] if match else None

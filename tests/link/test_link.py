@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from gevent.queue import Queue
 from scripted_switch import PATIENCE_S, Peer, ScriptedSwitch
 
+from esl_agent.core.leg import Direction
 from esl_agent.switch import commands
 from esl_agent.switch.errors import CommandTimeout, ConnectionLost
-from esl_agent.switch.events import Heartbeat, SwitchEvent
+from esl_agent.switch.events import Heartbeat, SwitchEvent, VariableNames
+from esl_agent.switch.legs import leg_of
 from esl_agent.switch.link import LinkChange, LinkConfig, LinkState, SwitchLink
 
+TRACES = Path(__file__).parents[1] / "traces"
 CORE = "7fa905c0-5d18-4999-a2a6-e526aff1df62"
 OTHER_CORE = "11111111-2222-3333-4444-555555555555"
 
@@ -79,6 +83,26 @@ def test_events_and_commands_go_by_connections_of_their_own(
 def test_events_come_through(switch: ScriptedSwitch, standing: Watched) -> None:
     events_peer(switch).event("CHANNEL_CREATE", Unique_ID="1", Core_UUID=CORE, Event_Sequence="5")
     assert standing.events.get(timeout=PATIENCE_S).unique_id == "1"
+
+
+def test_a_hostile_caller_comes_through_as_what_he_is(config: LinkConfig, switch: ScriptedSwitch) -> None:
+    """The bytes of a real switch: a display name that holds another account's header and another event."""
+    names = VariableNames(account="billed_account", product="billed_product")
+    watched = Watched(replace(config, names=names))
+    watched.link.start()
+    watched.next(LinkState.CONNECTED)
+    events_peer(switch).send((TRACES / "outbound_hostile_caller_name" / "events.json.esl").read_bytes())
+    told = [watched.events.get(timeout=PATIENCE_S) for _ in range(6)]
+    assert sorted(event.name for event in told) == [
+        *["CHANNEL_ANSWER"] * 2,
+        *["CHANNEL_CREATE"] * 2,
+        *["CHANNEL_HANGUP_COMPLETE"] * 2,
+    ]
+    assert {(leg_of(event).direction, leg_of(event).account_id) for event in told} == {
+        (Direction.INBOUND, None),
+        (Direction.OUTBOUND, 1001),
+    }
+    watched.link.stop()
 
 
 def test_the_heartbeat_comes_through_too_with_how_many_legs_are_up(
