@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "account": "esl_agent.cli.account:account",
     "carrier": "esl_agent.cli.carrier:carrier",
     "cdr": "esl_agent.cli.cdr:cdr",
+    "credential": "esl_agent.cli.credential:credential",
     "deck": "esl_agent.cli.deck:deck",
     "doctor": "esl_agent.cli.doctor:doctor",
     "files": "esl_agent.cli.files:files",

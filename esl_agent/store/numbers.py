@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, LiteralString
 
+from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import kwargs_row
 
 from esl_agent.core.admission.facts import PayphonePolicy
@@ -88,8 +89,18 @@ def add_number(conn: Connection, new: OwnedNumber) -> None:
 
 
 def remove_number(conn: Connection, number: str) -> None:
-    """Take a number away from its account; raises OwnedNumberError where nobody has it."""
-    if not conn.execute("DELETE FROM numbers WHERE number = %s", [number]).rowcount:
+    """Take a number away from its account.
+
+    Raises OwnedNumberError where nobody has it, or a phone has it for its caller ID.
+    """
+    try:
+        removed = conn.execute("DELETE FROM numbers WHERE number = %s", [number]).rowcount
+    except ForeignKeyViolation:
+        raise OwnedNumberError(
+            f"{number} is the caller ID of a phone, maybe to emergency services: `esl-agent credential list`"
+            " shows of which; give it another one by `credential change` first"
+        ) from None
+    if not removed:
         raise OwnedNumberError(f"{number} belongs to no account")
 
 
