@@ -35,3 +35,11 @@ class CommandRefused(SwitchError):
 
 class TooManyCommands(SwitchError):
     """More commands wait for their answers than the connection's limit allows."""
+
+
+class DoorError(SwitchError):
+    """A door of admission can't be opened as it is set up."""
+
+
+class QuestionError(SwitchError):
+    """What was asked at a door is no question; it can't be answered."""
