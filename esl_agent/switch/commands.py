@@ -161,6 +161,11 @@ def global_getvar(name: str) -> Api:
     return Api(f"global_getvar {_name('variable', name)}")
 
 
+def forget_user(user: str, domain: str) -> Api:
+    """Have the switch look a user of its directory up again (switch_xml.c, `switch_xml_clear_user_cache`)."""
+    return Api(f"xml_flush_cache id {_token('user', user)} {_token('domain', domain)}")
+
+
 # Messages of an inbound connection
 
 
