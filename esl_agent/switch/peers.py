@@ -13,6 +13,7 @@ connection would take that connection with it.
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,6 +33,8 @@ from esl_agent.switch.trouble import Complaints, TroubleKind
 #: Connections that the system holds until they are accepted.
 BACKLOG: Final = 1_024
 _NETWORKS_CACHED: Final = 64
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +225,8 @@ class PeerServer:
             self._attend(sock, peer)
         except (SwitchError, OSError):
             pass  # it is gone, or was dropped, which has been told
+        except Exception:
+            log.exception("a peer of a door was not attended to the end")
         finally:
             peer.leave()
 

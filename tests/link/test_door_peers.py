@@ -9,7 +9,10 @@ from answers import ADMITTED, SOON_S, Agent, OpenOutbound
 from calling_switch import PHONE_CALLS, CallingSwitch
 from scripted_switch import PATIENCE_S
 
+from esl_agent.core.admission.question import Question
+from esl_agent.switch.door import Answer
 from esl_agent.switch.errors import DoorError
+from esl_agent.switch.outbound import OutboundDoor, OutboundDoorConfig
 from esl_agent.switch.peers import PeerLimits
 from esl_agent.switch.trouble import TroubleKind
 
@@ -106,6 +109,26 @@ def test_when_the_agent_is_behind_those_who_have_spoken_are_served(open_outbound
         gevent.joinall(told, raise_error=True)
     assert all(each.value == dict(ADMITTED.variables) for each in told)
     assert not outbound.complaints.counts
+
+
+def test_an_agent_that_fails_over_what_is_lost_does_not_end_the_door(
+    agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(question: Question, answer: Answer) -> None:
+        raise RuntimeError("the agent's own fault")
+
+    may_answer = agent.waits()
+    door = OutboundDoor(OutboundDoorConfig(port=0), agent.decide, agent.now_us, agent.troubles.put, fail)
+    door.start()
+    with CallingSwitch(door.port) as switch:
+        switch.tell()
+        agent.asked()
+    may_answer.set()
+    agent.trouble(TroubleKind.UNDELIVERED)
+    with CallingSwitch(door.port) as switch:
+        assert switch.told() == dict(ADMITTED.variables)
+    assert "the agent's own fault" in caplog.text
+    door.stop()
 
 
 def test_limits_that_make_no_sense_are_refused() -> None:
