@@ -11,16 +11,23 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from esl_agent.agent.database import OUTAGE, Database
-from esl_agent.core.call import NO_DECISION
+from esl_agent.core.admission.carriers import Carrier
+from esl_agent.core.admission.facts import AccountState
+from esl_agent.core.admission.limits import NO_LIMITS, Limits, TollFree
+from esl_agent.core.admission.reasons import Reason
+from esl_agent.core.admission.rules import REASON_OF_STATE
 from esl_agent.core.leg import Direction, Leg, Product
 from esl_agent.core.numbering import Number, Numbering
 from esl_agent.core.numbering.number import NumberClass, NumberError
+from esl_agent.core.prefix_map import PrefixMap
 from esl_agent.core.price import UNPRICED, Price
 from esl_agent.core.tariff import NEVER_CHARGED, DeckHistory, NoRate, Plan, price_call
 from esl_agent.store import accounts, decks, numbers, plans
 from esl_agent.store.accounts import Account
+from esl_agent.store.limits import find_limits
 from esl_agent.store.numbers import OwnedNumber
 from esl_agent.store.pool import Connection
+from esl_agent.store.routes import load_routes
 
 #: Accounts remembered, known or not; beyond it the book forgets all and asks again.
 ACCOUNTS_MAX: Final = 200_000
@@ -47,7 +54,17 @@ class Tariffs:
     """What changes only when the operator says so (SIGHUP)."""
 
     plans: Mapping[str, Plan] = field(default_factory=dict)
+    plans_with_rated_toll_free: Mapping[str, Plan] = field(default_factory=dict)
     decks: Mapping[str, DeckHistory] = field(default_factory=dict)
+    routes: PrefixMap[tuple[Carrier, ...]] = field(default_factory=lambda: PrefixMap({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """An account, and what it may do."""
+
+    account: Account
+    limits: Limits
 
 
 class Book:
@@ -57,44 +74,81 @@ class Book:
         self._home_currency = home_currency
         self._tariffs = Tariffs()
         self._numbers: Mapping[str, OwnedNumber] = {}
-        self._accounts: dict[int, Account | None] = {}
+        self._payers: dict[int, Payer | None] = {}
+
+    # Keeping it up to date.
 
     def load(self) -> None:
         """Read everything again; what was known stays in force if the database does not answer."""
         with self._database.connection() as conn:
-            tariffs = _read_tariffs(conn)
-            owned = numbers.load_all(conn)
-        self._tariffs, self._numbers = tariffs, owned
+            self._tariffs = _read_tariffs(conn)
         self.refresh()
-
-    def sizes(self) -> dict[str, int]:
-        """How much of everything is known, for the log."""
-        return {
-            "plans": len(self._tariffs.plans),
-            "decks": len(self._tariffs.decks),
-            "numbers": len(self._numbers),
-        }
 
     def refresh(self) -> None:
         """Read again what customers and operators change all day: accounts in use, and numbers."""
         with self._database.connection() as conn:
             owned = numbers.load_all(conn)
-            known = accounts.find_accounts(conn, list(self._accounts))
+            known = _read_payers(conn, list(self._payers))
         self._numbers = owned
-        for account_id in self._accounts:
-            self._accounts[account_id] = known.get(account_id)
+        for account_id in self._payers:
+            self._payers[account_id] = known.get(account_id)
+
+    def sizes(self) -> dict[str, int]:
+        """How much of everything is known, for the log."""
+        tariffs = self._tariffs
+        return {
+            "plans": len(tariffs.plans),
+            "decks": len(tariffs.decks),
+            "routes": len(tariffs.routes),
+            "numbers": len(self._numbers),
+        }
+
+    # Looking things up.
+
+    def read_number(self, dialled: str) -> Number:
+        """Raises NumberError."""
+        return self._numbering.parse(dialled)
+
+    def owned(self, digits: str) -> OwnedNumber | None:
+        """Whose number it is, if it is of an account of ours."""
+        return self._numbers.get(digits)
+
+    def payer(self, account_id: int) -> Payer | None:
+        """The account, if there is one; raises one of OUTAGE where that can't be told."""
+        if account_id not in self._payers:
+            if len(self._payers) >= ACCOUNTS_MAX:
+                self._payers.clear()
+            with self._database.connection() as conn:
+                self._payers[account_id] = _read_payers(conn, [account_id]).get(account_id)
+        return self._payers[account_id]
+
+    def plan_of(self, payer: Payer) -> Plan | None:
+        is_rated = payer.limits.toll_free is TollFree.RATED
+        all_plans = self._tariffs.plans_with_rated_toll_free if is_rated else self._tariffs.plans
+        return all_plans.get(payer.account.plan)
+
+    def price_under(self, plan: Plan, number: Number, product: Product, now_us: int) -> Price:
+        """Raises NoRate."""
+        history = self._tariffs.decks.get(plan.deck)
+        return price_call(plan, history.at(now_us) if history else None, number, product)
+
+    def carriers(self, number: Number) -> tuple[Carrier, ...]:
+        """Who has a route to the number, by its longest prefix."""
+        return self._tariffs.routes.find(number.digits) or ()
+
+    # Pricing legs that nobody asked for.
 
     def price(self, leg: Leg, now_us: int) -> Priced | None:
         """Who pays what for `leg`; None if it is no leg of ours to bill."""
         if leg.is_loopback:
             return None
         if leg.direction is Direction.INBOUND:
-            return self._price_inbound(leg)
+            return self._price_inbound(leg, now_us)
         if leg.account_id is None and leg.product is None:
             return None
         return self._price_outbound(leg, now_us)
 
-    def _price_inbound(self, leg: Leg) -> Priced | None:
+    def _price_inbound(self, leg: Leg, now_us: int) -> Priced | None:
         """A call to a DID of ours is billed on its A leg, to the DID's owner.
 
         A customer who dials one calls out, as to any number; if a carrier
@@ -107,49 +161,32 @@ class Book:
         if number is None or owned is None or not owned.is_did:
             return None
         leg = replace(leg, account_id=owned.account_id, product=Product.INBOUND, priced_number=number.digits)
-        try:
-            account = self._account(owned.account_id)
-        except OUTAGE:
-            account = None
-        plan = self._tariffs.plans.get(account.plan) if account else None
-        if account is None or plan is None:
+        payer, _ = self._ask_payer(owned.account_id)
+        plan = self.plan_of(payer) if payer else None
+        if payer is None or plan is None:
             return Priced(leg, owned.account_id, number, UNPRICED, self._home_currency)
-        price = price_call(plan, None, number, Product.INBOUND)
-        return Priced(leg, account.account_id, number, price, account.currency)
+        price = self.price_under(plan, number, Product.INBOUND, now_us)
+        return Priced(leg, owned.account_id, number, price, payer.account.currency)
 
     def _price_outbound(self, leg: Leg, now_us: int) -> Priced:
         number = self._parse(leg.priced_number)
-        try:
-            account = self._account(leg.account_id) if leg.account_id is not None else None
-        except OUTAGE:
-            account, is_decided = None, False
-        else:
-            is_decided = True
-        account_id = account.account_id if account else 0
-        currency = account.currency if account else self._home_currency
-
-        def refused(reason: str) -> Priced:
-            return Priced(leg, account_id, number or NOT_UNDERSTOOD, UNPRICED, currency, reason)
-
-        if number is None:
-            return refused("number_not_understood")
+        payer, is_known = self._ask_payer(leg.account_id)
+        account_id = payer.account.account_id if payer else 0
+        currency = payer.account.currency if payer else self._home_currency
+        plan = self.plan_of(payer) if payer else None
         product = leg.product or Product.TERMINATION
-        plan = self._tariffs.plans.get(account.plan) if account else None
-        if number.number_class in NEVER_CHARGED:
-            price = price_call(plan or NOBODYS_PLAN, None, number, product)
+        if number is not None and number.number_class in NEVER_CHARGED:
+            price = self.price_under(plan or NOBODYS_PLAN, number, product, now_us)
             return Priced(leg, account_id, number, price, currency)
-        if account is None:
-            return refused("unknown_account" if is_decided else NO_DECISION)
-        if account.state != "active":
-            return refused("account_not_active")
-        if plan is None:
-            return refused("no_plan")
-        history = self._tariffs.decks.get(plan.deck)
-        try:
-            price = price_call(plan, history.at(now_us) if history else None, number, product)
-        except NoRate:
-            return refused("no_rate")
-        return Priced(leg, account_id, number, price, currency)
+        reason = _reason_against(number, payer, plan, is_known=is_known)
+        if reason is None and number is not None and plan is not None:
+            try:
+                price = self.price_under(plan, number, product, now_us)
+            except NoRate:
+                reason = Reason.NO_RATE
+            else:
+                return Priced(leg, account_id, number, price, currency)
+        return Priced(leg, account_id, number or NOT_UNDERSTOOD, UNPRICED, currency, reason)
 
     def _parse(self, dialled: str) -> Number | None:
         try:
@@ -157,16 +194,35 @@ class Book:
         except NumberError:
             return None
 
-    def _account(self, account_id: int) -> Account | None:
-        if account_id not in self._accounts:
-            if len(self._accounts) >= ACCOUNTS_MAX:
-                self._accounts.clear()
-            with self._database.connection() as conn:
-                self._accounts[account_id] = accounts.find_accounts(conn, [account_id]).get(account_id)
-        return self._accounts[account_id]
+    def _ask_payer(self, account_id: int | None) -> tuple[Payer | None, bool]:
+        """The payer, and whether that is certain."""
+        try:
+            return (self.payer(account_id) if account_id is not None else None), True
+        except OUTAGE:
+            return None, False
+
+
+def _reason_against(
+    number: Number | None, payer: Payer | None, plan: Plan | None, *, is_known: bool
+) -> Reason | None:
+    if number is None:
+        return Reason.NUMBER_NOT_UNDERSTOOD
+    if payer is None:
+        return Reason.UNKNOWN_ACCOUNT if is_known else Reason.NO_DECISION
+    if reason := REASON_OF_STATE.get(AccountState(payer.account.state)):
+        return reason
+    return Reason.NO_PLAN if plan is None else None
+
+
+def _read_payers(conn: Connection, account_ids: list[int]) -> dict[int, Payer]:
+    limits = find_limits(conn, account_ids)
+    found = accounts.find_accounts(conn, account_ids)
+    return {account_id: Payer(found[account_id], limits.get(account_id, NO_LIMITS)) for account_id in found}
 
 
 def _read_tariffs(conn: Connection) -> Tariffs:
     all_plans = plans.load_all(conn)
     deck_names = {plan.deck for plan in all_plans.values()}
-    return Tariffs(all_plans, {name: decks.load_deck_history(conn, name) for name in deck_names})
+    histories = {name: decks.load_deck_history(conn, name) for name in deck_names}
+    rated = {name: replace(plan, free_toll_free=False) for name, plan in all_plans.items()}
+    return Tariffs(all_plans, rated, histories, load_routes(conn))

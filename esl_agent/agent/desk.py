@@ -6,7 +6,7 @@ them on.  It runs in one greenlet, so no step of a call ever overlaps another.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +38,8 @@ from esl_agent.core.leg import Leg, LegEnd
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow
 
+#: Calls that came in and were refused, until their leg has ended.
+REFUSED_INBOUND_MAX: Final = 20_000
 #: Legs that ended lately, so that an event of theirs that comes late does not start them again.
 ENDED_LATELY_MAX: Final = 20_000
 
@@ -93,6 +95,8 @@ class Desk:
         self._log = log
         self._live_max = live_max
         self._ended_lately: OrderedDict[str, None] = OrderedDict()
+        self._refused_inbound: OrderedDict[str, str] = OrderedDict()
+        self.carriers_up: Counter[str] = Counter()
 
     # What the switch says.
 
@@ -113,8 +117,7 @@ class Desk:
         self._itineraries.leg_began(leg.leg_uuid)
         priced = replace(itinerary.priced, leg=leg)
         begun = machine.begin_held(leg, priced.price, itinerary.held)
-        live = self.live[leg.leg_uuid] = LiveCall(begun[0], priced)
-        self._carry_out(live, begun[1])
+        self._take_up(LiveCall(begun[0], priced), begun[1])
 
     def _begin(self, priced: Priced) -> None:
         """A leg that nobody asked for: money is held now, or it is refused."""
@@ -126,8 +129,14 @@ class Desk:
             begun = machine.begin_refused(priced.leg, priced.price, refused, self._policy, self._now_us())
         else:
             begun = machine.begin(priced.leg, priced.price, self._policy)
-        live = self.live[priced.leg.leg_uuid] = LiveCall(begun[0], priced)
-        self._carry_out(live, begun[1])
+        self._take_up(LiveCall(begun[0], priced), begun[1])
+
+    def _take_up(self, live: LiveCall, effects: Effects) -> None:
+        leg = live.call.leg
+        if leg.leg_uuid not in self.live and leg.carrier is not None:
+            self.carriers_up[leg.carrier] += 1
+        self.live[leg.leg_uuid] = live
+        self._carry_out(live, effects)
 
     def leg_answered(self, leg: Leg) -> None:
         self.leg_created(leg)  # where its creation was missed, or comes later
@@ -136,10 +145,10 @@ class Desk:
 
     def leg_ended(self, end: LegEnd) -> None:
         """A leg is over: what it cost is settled, whether or not we saw it begin."""
-        for account_id, leg_uuid in self._itineraries.caller_ended(end.leg.leg_uuid):
-            self._release(account_id, leg_uuid)
         if self._itineraries.of_leg(end.leg.leg_uuid):
             self.leg_created(end.leg)
+        for account_id, leg_uuid in self._itineraries.caller_ended(end.leg.leg_uuid):
+            self._release(account_id, leg_uuid)
         if end.leg.leg_uuid in self.live:
             self.tell(end.leg.leg_uuid, Ended(end))
         elif end.leg.leg_uuid not in self._ended_lately:
@@ -151,8 +160,20 @@ class Desk:
     # What admission says.
 
     def expect(self, itinerary: Itinerary) -> None:
-        """A call was admitted and its money is held: these legs will come, one after the other."""
+        """A call was admitted and its money is held: these legs will come, one after the other.
+
+        The leg of a call that came in is there already, or its event is on its way.
+        """
         self._itineraries.add(itinerary)
+        live = self.live.get(itinerary.leg_uuids[0])
+        if live is not None and live.call.phase in (Phase.ASKING, Phase.RINGING):
+            self._begin_planned(live.call.leg, itinerary)
+
+    def refuse_inbound(self, leg_uuid: str, reason: str) -> None:
+        """A call that came in is refused; its own leg's CDR says why."""
+        self._refused_inbound[leg_uuid] = reason
+        if len(self._refused_inbound) > REFUSED_INBOUND_MAX:
+            self._refused_inbound.popitem(last=False)
 
     def give_up_overdue(self) -> None:
         """Free what is held for legs that did not come."""
@@ -189,7 +210,9 @@ class Desk:
                 case KillLeg(cause):
                     self._switchboard.kill(leg_uuid, cause)
                 case Settle():
-                    self._settle(cdr_of(live.priced, effect), self._hand_to(effect.end))
+                    refused = self._refused_inbound.pop(leg_uuid, None)
+                    settle = replace(effect, refused=refused) if refused else effect
+                    self._settle(cdr_of(live.priced, settle), self._hand_to(effect.end))
                 case Note(word, fields):
                     self._log(word, **_who(live), **fields)
         if live.call.phase is Phase.ENDED:
@@ -203,7 +226,9 @@ class Desk:
         return self._itineraries.leg_ended(end.leg.leg_uuid, was_answered=was_answered)
 
     def _forget(self, leg_uuid: str) -> None:
-        self.live.pop(leg_uuid, None)
+        live = self.live.pop(leg_uuid, None)
+        if live is not None and live.call.leg.carrier is not None:
+            self.carriers_up[live.call.leg.carrier] -= 1
         self._ended_lately[leg_uuid] = None
         if len(self._ended_lately) > ENDED_LATELY_MAX:
             self._ended_lately.popitem(last=False)

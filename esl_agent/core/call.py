@@ -78,7 +78,7 @@ from esl_agent.core.call_signals import (
     Settle,
     Timer,
 )
-from esl_agent.core.leg import Leg, LegEnd
+from esl_agent.core.leg import Direction, Leg, LegEnd
 from esl_agent.core.money import ZERO
 from esl_agent.core.price import Price
 from esl_agent.core.rating import rate_leg
@@ -143,13 +143,24 @@ def begin(leg: Leg, price: Price, policy: CallPolicy) -> Step:
     if not budget.is_metered(price):
         return Call(leg, price, Phase.RINGING), (Note("CALL_ADMITTED", {"free": True}),)
     call = Call(leg, price, Phase.ASKING, is_asking=True)
-    return call, (_hold(call, policy),)
+    return call, (first_hold(price, policy),)
+
+
+def first_hold(price: Price, policy: CallPolicy) -> HoldMoney:
+    """What is asked for before a leg is there; nothing, but a place among the account's calls, for a free one."""
+    if not budget.is_metered(price):
+        return HoldMoney(ZERO, ZERO, ZERO)
+    return _hold(price, ZERO, 0, policy)
 
 
 def begin_held(leg: Leg, price: Price, held: Decimal) -> Step:
-    """A leg that admission planned: `held` is held for it, and on answer the switch arms a cut of its own."""
+    """A leg that admission planned: `held` is held for it.
+
+    Where we sent the leg out, the switch arms a cut of its own on answer.
+    """
     paid_s = budget.seconds_funded(price, held)
-    call = Call(leg, price, Phase.RINGING, held=held, paid_s=paid_s, switch_cut=budget.is_metered(price))
+    is_armed = leg.direction is Direction.OUTBOUND and budget.is_metered(price)
+    call = Call(leg, price, Phase.RINGING, held=held, paid_s=paid_s, switch_cut=is_armed)
     return call, (Note("CALL_TRYING", {"carrier": leg.carrier}),)
 
 
@@ -244,7 +255,8 @@ def _ask(call: Call, event: AskDue, policy: CallPolicy, now_us: int) -> Step:
     # If the store stays silent until a second before the switch's early cut
     # can fire, that cut has to move behind the paid end.
     overdue_us = now_us + max(policy.extend_lead_ms - 3_000, 200) * US_PER_MS
-    return call, (_hold(call, policy), SetTimer(Timer.ASK, overdue_us))
+    hold = _hold(call.price, call.held, call.paid_s, policy)
+    return call, (hold, SetTimer(Timer.ASK, overdue_us))
 
 
 def _cut(call: Call, event: CutDue, policy: CallPolicy, now_us: int) -> Step:
@@ -295,11 +307,10 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
 # --- parts ----------------------------------------------------------------
 
 
-def _hold(call: Call, policy: CallPolicy) -> HoldMoney:
-    price = call.price
-    least = budget.cost_of(price, budget.next_billed_s(price, call.paid_s))
-    want = max(least, budget.cost_of(price, budget.billed_at_least(price, call.paid_s + policy.grant_s)))
-    return HoldMoney(least, want, (want - call.held) * policy.rich_grants)
+def _hold(price: Price, held: Decimal, paid_s: int, policy: CallPolicy) -> HoldMoney:
+    least = budget.cost_of(price, budget.next_billed_s(price, paid_s))
+    want = max(least, budget.cost_of(price, budget.billed_at_least(price, paid_s + policy.grant_s)))
+    return HoldMoney(least, want, (want - held) * policy.rich_grants)
 
 
 def _paid(call: Call, event: Held) -> Call:

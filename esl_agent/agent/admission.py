@@ -1,0 +1,177 @@
+"""Admission: a call waits in the dialplan; decide, hold its money, and say how it goes on.
+
+The decision is the core's (core/admission).  Here its facts are gathered, the
+first grant is held, and the answer becomes channel variables.  A refusal
+leaves a log line and a CDR, and nothing reserved.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+from uuid import uuid4
+
+from gevent.event import AsyncResult
+
+from esl_agent.agent.book import Book, Payer, Priced
+from esl_agent.agent.cached import CachedFunds
+from esl_agent.agent.desk import Desk
+from esl_agent.agent.facts import Gathered, gather
+from esl_agent.agent.holder import Tell
+from esl_agent.agent.itinerary import Itinerary
+from esl_agent.agent.refusals import refused_cdr
+from esl_agent.agent.tempo import Tempo
+from esl_agent.core import budget
+from esl_agent.core.admission.carriers import choose
+from esl_agent.core.admission.decide import TAG_EMERGENCY, decide, refused_by_store
+from esl_agent.core.admission.decision import Decision
+from esl_agent.core.admission.dial import PlannedLeg, dial_string
+from esl_agent.core.admission.limits import OperatorPolicy
+from esl_agent.core.admission.question import Question
+from esl_agent.core.admission.readings import goes_out
+from esl_agent.core.admission.variables import answer_variables
+from esl_agent.core.call import CallPolicy, first_hold, first_switch_cut_s
+from esl_agent.core.call_signals import Event, Held, HoldMoney, HoldRefused
+from esl_agent.core.leg import Direction, Leg
+from esl_agent.core.money import ZERO
+from esl_agent.noc.log import Log
+from esl_agent.store.cdrs import CdrRow
+
+#: Random bits for the order of carriers of one priority.
+CHOICE_BITS: Final = 128
+#: The store's word when it did not answer in time.
+SILENT: Final = "silent"
+
+
+class Admission:
+    """Answers questions; `answer` may be called from many greenlets at once."""
+
+    def __init__(
+        self,
+        *,
+        book: Book,
+        desk: Desk,
+        policy: CallPolicy,
+        operator: OperatorPolicy,
+        hold: Callable[[int, str, HoldMoney, Tell], None],
+        settle: Callable[[CdrRow], None],
+        release: Callable[[int, str], None],
+        cached: CachedFunds,
+        deadline_s: float,
+        log: Log,
+    ) -> None:
+        self._book = book
+        self._desk = desk
+        self._policy = policy
+        self._operator = operator
+        self._hold = hold
+        self._settle = settle
+        self._release = release
+        self._cached = cached
+        self._deadline_s = deadline_s
+        self._log = log
+        self._tempo = Tempo()
+
+    def answer(self, question: Question) -> Mapping[str, str]:
+        """The variables that the caller's leg is to get."""
+        gathered = gather(self._book, question, self._operator, self._desk.carriers_up)
+        decision = decide(question, self._tempo.paced(question, gathered.facts))
+        legs = self._plan(question, decision, gathered)
+        held = ZERO
+        if decision.admitted and not _is_emergency(decision):
+            holder = legs[0].leg_uuid if legs else question.caller_leg_uuid
+            decision, held = self._fund(decision, holder, gathered.payer)
+        admission_uuid = str(uuid4())
+        if not decision.admitted:
+            self._refuse(question, decision, admission_uuid)
+            return answer_variables(decision, admission_uuid)
+        self._expect(question, decision, legs, held)
+        self._say("CALL_ADMITTED", question, decision, held=held, carriers=len(legs) or None)
+        return answer_variables(decision, admission_uuid, self._dial(decision, legs, held))
+
+    def _plan(self, question: Question, decision: Decision, gathered: Gathered) -> tuple[PlannedLeg, ...]:
+        """The legs in the order in which they are tried; none for a call that comes in."""
+        if not decision.admitted or not goes_out(question):
+            return ()
+        carriers = choose(
+            gathered.facts.carriers, secrets.randbits(CHOICE_BITS), even_full=_is_emergency(decision)
+        )
+        return tuple(PlannedLeg(str(uuid4()), carrier) for carrier in carriers)
+
+    def _fund(self, decision: Decision, leg_uuid: str, payer: Payer | None) -> tuple[Decision, Decimal]:
+        """Hold the first grant; the store's word is final."""
+        outcome: AsyncResult[Event] = AsyncResult()
+        self._hold(decision.account_id, leg_uuid, first_hold(decision.price, self._policy), outcome.set)
+        outcome.wait(self._deadline_s)
+        match outcome.value:
+            case Held(held, _):
+                return decision, held
+            case HoldRefused(reason):
+                return refused_by_store(decision, reason), ZERO
+        # It may still be held later: a leg that is given up never is.
+        self._release(decision.account_id, leg_uuid)
+        cached = self._cached.grant(payer, decision.price)
+        return (refused_by_store(decision, SILENT), ZERO) if cached is None else (decision, cached)
+
+    def _expect(
+        self, question: Question, decision: Decision, legs: tuple[PlannedLeg, ...], held: Decimal
+    ) -> None:
+        """Tell the desk which legs will come; an emergency call's are nobody's concern."""
+        if _is_emergency(decision):
+            return
+        own = tuple(leg.leg_uuid for leg in legs) or (question.caller_leg_uuid,)
+        priced = _priced(question, decision)
+        self._desk.expect(Itinerary(priced, question.caller_leg_uuid, own, held, question.asked_us))
+
+    def _dial(self, decision: Decision, legs: tuple[PlannedLeg, ...], held: Decimal) -> str:
+        cut_after_s = first_switch_cut_s(decision.price, held) if budget.is_metered(decision.price) else None
+        return dial_string(decision, legs, cut_after_s)
+
+    def _refuse(self, question: Question, decision: Decision, admission_uuid: str) -> None:
+        self._say("CALL_REFUSED", question, decision, reason=decision.reason, rule=decision.rule,
+                  detail=decision.detail or None)  # fmt: skip
+        if goes_out(question) or not decision.account_id:
+            self._settle(refused_cdr(question, decision, admission_uuid))
+        else:
+            self._desk.refuse_inbound(question.caller_leg_uuid, str(decision.reason))
+
+    def _say(self, word: str, question: Question, decision: Decision, **more: object) -> None:
+        self._log(
+            word,
+            leg=question.caller_leg_uuid,
+            account=decision.account_id,
+            product=question.product,
+            caller=question.caller_number,
+            to=decision.number.digits if decision.number else question.dialled,
+            rate=None if decision.price.is_free else decision.price.rate_per_minute,
+            tags=",".join(decision.tags) or None,
+            **more,
+        )
+
+
+def _is_emergency(decision: Decision) -> bool:
+    return TAG_EMERGENCY in decision.tags
+
+
+def _priced(question: Question, decision: Decision) -> Priced:
+    """As of the caller's leg; a planned leg takes its own place in it when it comes."""
+    number = decision.number
+    if number is None:
+        raise ValueError("an admitted call has a number")
+    leg = Leg(
+        leg_uuid=question.caller_leg_uuid,
+        direction=Direction.INBOUND,
+        created_us=question.asked_us,
+        account_id=decision.account_id,
+        product=decision.product,
+        priced_number=question.dialled,
+        destination=question.dialled,
+        caller_number=question.caller_number,
+        other_leg_uuid=None,
+        carrier=None,
+        forwarded_from=decision.forwarded_from,
+        is_loopback=False,
+    )
+    return Priced(leg, decision.account_id, number, decision.price, decision.currency)
