@@ -22,15 +22,17 @@ from esl_agent.core.numbering.number import NumberClass, NumberError
 from esl_agent.core.prefix_map import PrefixMap
 from esl_agent.core.price import UNPRICED, Price
 from esl_agent.core.tariff import NEVER_CHARGED, DeckHistory, NoRate, Plan, price_call
-from esl_agent.store import accounts, decks, numbers, plans
+from esl_agent.store import accounts, decks, numbers, plans, routes
 from esl_agent.store.accounts import Account
 from esl_agent.store.limits import find_limits
 from esl_agent.store.numbers import OwnedNumber
 from esl_agent.store.pool import Connection
-from esl_agent.store.routes import load_routes
 
 #: Accounts remembered, known or not; beyond it the book forgets all and asks again.
 ACCOUNTS_MAX: Final = 200_000
+
+#: A number with fewer digits is a short code, such as 911, and no beginning of a number abroad.
+WHOLE_DIGITS_MIN: Final = 7
 
 #: Pays for an emergency call of nobody we know.
 NOBODYS_PLAN: Final = Plan("", "")
@@ -133,8 +135,11 @@ class Book:
         return price_call(plan, history.at(now_us) if history else None, number, product)
 
     def carriers(self, number: Number) -> tuple[Carrier, ...]:
-        """Who has a route to the number, by its longest prefix."""
-        return self._tariffs.routes.find(number.digits) or ()
+        """Who has a route to the number: by its longest prefix, or to the very short code."""
+        routed = self._tariffs.routes
+        if len(number.digits) < WHOLE_DIGITS_MIN:
+            return routed.find_exact(number.digits) or routed.find_exact("") or ()
+        return routed.find(number.digits) or ()
 
     # Pricing legs that nobody asked for.
 
@@ -225,4 +230,4 @@ def _read_tariffs(conn: Connection) -> Tariffs:
     deck_names = {plan.deck for plan in all_plans.values()}
     histories = {name: decks.load_deck_history(conn, name) for name in deck_names}
     rated = {name: replace(plan, free_toll_free=False) for name, plan in all_plans.items()}
-    return Tariffs(all_plans, rated, histories, load_routes(conn))
+    return Tariffs(all_plans, rated, histories, routes.load_all(conn))

@@ -19,16 +19,21 @@ import msgspec
 from gevent.event import Event
 
 from esl_agent import __version__
+from esl_agent.agent.admission import Admission
 from esl_agent.agent.batches import BatchQueue, QueueFullError
 from esl_agent.agent.book import Book
+from esl_agent.agent.cached import CachedFunds, CachedPolicy
 from esl_agent.agent.clock import SwitchClock, monotonic_us
 from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.agent.desk import Desk
+from esl_agent.agent.doors import Doors, books_of
 from esl_agent.agent.holder import Holder
 from esl_agent.agent.settler import Settler
 from esl_agent.agent.switchboard import Switchboard
 from esl_agent.agent.timers import Timers
-from esl_agent.config import Config, numbering_of
+from esl_agent.config import AdmissionConfig, Config, numbering_of
+from esl_agent.core import money
+from esl_agent.core.admission.limits import OperatorPolicy
 from esl_agent.core.call import CallPolicy
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
@@ -65,6 +70,7 @@ class Daemon:
         self._log = log
         self._stop = Event()
         self._crashed: BaseException | None = None
+        self._policy = CallPolicy(**msgspec.structs.asdict(config.budget))
         self._clock = SwitchClock()
         self._pool = open_pool(config.database.url, config.database.pool_max)
         self._database = Database(self._pool, config.database.url, log)
@@ -83,7 +89,7 @@ class Daemon:
         )
         self._holder = Holder(self._database, log, queue_max=limits.queue_max, batch_max=limits.batch_max)
         self.desk = Desk(
-            policy=CallPolicy(**msgspec.structs.asdict(config.budget)),
+            policy=self._policy,
             book=self._book,
             now_us=self._clock.now_us,
             timers=self._timers,
@@ -94,6 +100,29 @@ class Daemon:
             log=log,
             live_max=limits.live_calls_max,
         )
+        self._doors = self._make_doors()
+
+    def _make_doors(self) -> Doors:
+        config, settler = self._config.admission, self._settler
+        cached = CachedPolicy(
+            config.database_down == "cached",
+            money.amount(config.cached_call_max),
+            money.amount(config.cached_account_max),
+        )
+        admission = Admission(
+            book=self._book,
+            desk=self.desk,
+            policy=self._policy,
+            operator=operator_policy_of(config),
+            hold=self._holder.ask,
+            settle=settler.settle,
+            release=settler.release,
+            cached=CachedFunds(cached, lambda: self._database.is_up),
+            deadline_s=config.deadline_ms / 1_000,
+            log=self._log,
+        )
+        books = books_of(self._book, self.desk, self._database, self._clock.now_us)
+        return Doors(config, admission, self.desk, books, self._clock.now_us, self._log)
 
     def run(self) -> None:
         """Serve until told to stop; raises DaemonCrashed where a part of it failed."""
@@ -112,7 +141,9 @@ class Daemon:
         for greenlet in greenlets:
             greenlet.link_exception(self._part_crashed)
         self._link.start()
+        self._doors.open()
         self._stop.wait()
+        self._doors.close()
         self._drain()
         self._link.stop()
         gevent.killall(greenlets)
@@ -228,6 +259,15 @@ class Daemon:
         self._crashed = greenlet.exception
         self._log("AGENT_CRASHED", error=repr(greenlet.exception))
         self._stop.set()
+
+
+def operator_policy_of(config: AdmissionConfig) -> OperatorPolicy:
+    return OperatorPolicy(
+        allow_premium=config.allow_premium,
+        blocked_classes=frozenset(config.blocked_classes),
+        blocked_countries=frozenset(config.blocked_countries),
+        payphone_oli=frozenset(config.payphone_oli),
+    )
 
 
 def link_config_of(config: Config) -> LinkConfig:

@@ -169,6 +169,11 @@ class Desk:
         if live is not None and live.call.phase in (Phase.ASKING, Phase.RINGING):
             self._begin_planned(live.call.leg, itinerary)
 
+    def give_up_newest(self, caller_leg_uuid: str) -> None:
+        """The switch never heard that the caller's last call was admitted."""
+        for account_id, leg_uuid in self._itineraries.newest_gone(caller_leg_uuid):
+            self._release(account_id, leg_uuid)
+
     def refuse_inbound(self, leg_uuid: str, reason: str) -> None:
         """A call that came in is refused; its own leg's CDR says why."""
         self._refused_inbound[leg_uuid] = reason

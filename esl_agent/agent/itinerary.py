@@ -74,6 +74,10 @@ class Itineraries:
         gone = list(self._by_caller.get(caller_leg_uuid, ()))
         return [leg for itinerary in gone for leg in self._give_up(itinerary)]
 
+    def newest_gone(self, caller_leg_uuid: str) -> list[tuple[int, str]]:
+        """As `caller_ended`, for the last call alone that this caller was admitted with."""
+        return [leg for each in self._by_caller.get(caller_leg_uuid, [])[-1:] for leg in self._give_up(each)]
+
     def overdue(self, now_us: int) -> list[tuple[int, str]]:
         """The legs that were awaited for too long."""
         late = [

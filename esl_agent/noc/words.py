@@ -75,6 +75,11 @@ WORDS: Final[dict[str, Word]] = {
         "Postgres refuses a CDR; the whole of it is in this line.",
         "Keep the line. Mend what `error` says, then enter the call by hand.",
     ),
+    "DOOR_TROUBLE": Word(
+        "warning",
+        "Something went wrong where calls are asked about; `kind` and `detail` say what.",
+        "A stranger or a silent peer is turned away and no harm; `late` means a slow database.",
+    ),
     "QUEUE_FULL": Word(
         "error",
         "A queue has reached its limit; `queue` and `limit` say which.",

@@ -21,7 +21,7 @@ from esl_agent.core.leg import Product
 from esl_agent.core.numbering.number import NumberClass
 from esl_agent.core.tariff import NEVER_CHARGED
 
-_REASON_OF_STATE: Final = {
+REASON_OF_STATE: Final = {
     AccountState.PENDING: Reason.TERMS_NOT_ACCEPTED,
     AccountState.SUSPENDED: Reason.ACCOUNT_SUSPENDED,
     AccountState.CLOSED: Reason.ACCOUNT_CLOSED,
@@ -57,7 +57,7 @@ def payer(question: Question, facts: Facts) -> Verdict | None:
 
 def account_state(question: Question, facts: Facts) -> Verdict | None:
     """The account is active."""
-    reason = _REASON_OF_STATE.get(facts.customer.state) if facts.customer else None
+    reason = REASON_OF_STATE.get(facts.customer.state) if facts.customer else None
     return Refuse(reason) if reason else None
 
 

@@ -1,0 +1,134 @@
+"""Where calls come in to be asked about: the outbound socket, and the module inside the switch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from esl_agent.agent.admission import Admission
+from esl_agent.agent.book import Book
+from esl_agent.agent.database import Database
+from esl_agent.agent.desk import Desk, LiveCall
+from esl_agent.config import AdmissionConfig
+from esl_agent.core.admission.question import Question
+from esl_agent.core.call import paid_end_us
+from esl_agent.core.rating import rate_leg
+from esl_agent.noc.log import Log
+from esl_agent.store.accounts import find_account
+from esl_agent.store.sip_users import find_sip_user
+from esl_agent.switch.directory import SipUser
+from esl_agent.switch.door import Answer
+from esl_agent.switch.local_door import Books, LocalDoor, LocalDoorConfig, Report
+from esl_agent.switch.outbound import OutboundDoor, OutboundDoorConfig
+from esl_agent.switch.peers import PeerLimits
+from esl_agent.switch.trouble import Trouble
+
+#: Calls that `live` tells of; a person asks, not a machine.
+LIVE_SHOWN_MAX: Final = 200
+
+
+class Doors:
+    """`open` them when the daemon can decide; `close` them before it can't."""
+
+    def __init__(
+        self, config: AdmissionConfig, admission: Admission, desk: Desk, books: Books,
+        now_us: Callable[[], int], log: Log,
+    ) -> None:  # fmt: skip
+        self._log = log
+        self._admission = admission
+        self._desk = desk
+        limits = PeerLimits(
+            networks=config.networks,
+            peers_max=config.peers_max,
+            idle_max=min(PeerLimits.idle_max, config.peers_max),
+            answer_timeout_s=config.deadline_ms / 1_000 + 1,
+        )
+        self._doors: list[OutboundDoor | LocalDoor] = []
+        if config.outbound_port:
+            outbound = OutboundDoorConfig(config.outbound_host, config.outbound_port, limits)
+            self._doors.append(OutboundDoor(outbound, self._decide, now_us, self._trouble, self._undelivered))
+        if config.local_socket:
+            local = LocalDoorConfig(config.local_socket)
+            self._doors.append(
+                LocalDoor(local, self._decide, books, now_us, self._trouble, self._undelivered)
+            )
+
+    def open(self) -> None:
+        """Raises EslAgentError where an address can't be had."""
+        for door in self._doors:
+            door.start()
+
+    def close(self) -> None:
+        for door in self._doors:
+            door.stop()
+
+    def _decide(self, question: Question) -> Answer:
+        return Answer(self._admission.answer(question))
+
+    def _undelivered(self, question: Question, answer: Answer) -> None:
+        """Nobody took the answer, so no leg will come of it."""
+        if answer.variables.get("esl_dial_string"):
+            self._desk.give_up_newest(question.caller_leg_uuid)
+
+    def _trouble(self, trouble: Trouble) -> None:
+        self._log(
+            "DOOR_TROUBLE", door=trouble.door, kind=trouble.kind, times=trouble.times, detail=trouble.detail
+        )
+
+
+def books_of(book: Book, desk: Desk, database: Database, now_us: Callable[[], int]) -> Books:
+    """What fs_cli and the switch's directory may be told."""
+
+    def status() -> Report:
+        return {"live_calls": len(desk.live), "database": "up" if database.is_up else "down", **book.sizes()}
+
+    def live() -> Report:
+        shown = list(desk.live.values())[:LIVE_SHOWN_MAX]
+        return {"calls": [_live_line(each, now_us()) for each in shown]}
+
+    def account(account_id: int) -> Report | None:
+        found = database.work(lambda conn: find_account(conn, account_id))
+        if found is None:
+            return None
+        return {
+            "account": found.account_id,
+            "state": found.state,
+            "plan": found.plan,
+            "balance": str(found.balance),
+            "reserved": str(found.reserved),
+            "available": str(found.available),
+        }
+
+    def user(name: str, domain: str) -> SipUser | None:
+        row = database.work(lambda conn: find_sip_user(conn, name, domain))
+        if row is None:
+            return None
+        payer = book.payer(row.account_id)
+        return SipUser(
+            user=row.user,
+            domain=row.domain,
+            a1_hash=row.a1_hash,
+            account_id=row.account_id,
+            caller_number=row.caller_id or "",
+            emergency_caller_number=row.emergency_caller_id or "",
+            max_calls=payer.limits.max_calls if payer else None,
+            calls_per_second=payer.limits.calls_per_second if payer else None,
+        )
+
+    return Books(status, live, account, user)
+
+
+def _live_line(live: LiveCall, now_us: int) -> dict[str, Any]:
+    call, priced = live.call, live.priced
+    talked_us = now_us - call.answered_us if call.answered_us is not None else None
+    paid_until_us = paid_end_us(call)
+    return {
+        "leg": call.leg.leg_uuid,
+        "account": priced.account_id,
+        "to": priced.number.digits,
+        "phase": call.phase,
+        "talked_s": None if talked_us is None else talked_us // 1_000_000,
+        "cost": str(rate_leg(call.price, talked_us).total),
+        "held": str(call.held),
+        "paid_for_s": None if paid_until_us is None else max(paid_until_us - now_us, 0) // 1_000_000,
+    }
