@@ -174,4 +174,7 @@ def _priced(question: Question, decision: Decision) -> Priced:
         forwarded_from=decision.forwarded_from,
         is_loopback=False,
     )
-    return Priced(leg, decision.account_id, number, decision.price, decision.currency)
+    return Priced(
+        leg, decision.account_id, number, decision.price, decision.currency,
+        rule=decision.rule, tags=decision.tags,
+    )  # fmt: skip

@@ -49,6 +49,8 @@ class Priced:
     price: Price
     currency: str
     refused: str | None = None
+    rule: str | None = None  # of admission, that decided
+    tags: tuple[str, ...] = ()  # what admission noted
 
 
 @dataclass(frozen=True, slots=True)

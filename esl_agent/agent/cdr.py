@@ -38,4 +38,6 @@ def cdr_of(priced: Priced, settle: Settle, source: Source = Source.LIVE) -> CdrR
         recording=end.recording,
         source=source,
         refused=settle.refused,
+        rule=priced.rule,
+        tags=priced.tags,
     )

@@ -20,7 +20,7 @@ from esl_agent.switch.directory import SipUser
 from esl_agent.switch.door import Answer
 from esl_agent.switch.local_door import Books, LocalDoor, LocalDoorConfig, Report
 from esl_agent.switch.outbound import OutboundDoor, OutboundDoorConfig
-from esl_agent.switch.peers import PeerLimits
+from esl_agent.switch.peers import DEFAULT_LIMITS, PeerLimits
 from esl_agent.switch.trouble import Trouble
 
 #: Calls that `live` tells of; a person asks, not a machine.
@@ -40,7 +40,7 @@ class Doors:
         limits = PeerLimits(
             networks=config.networks,
             peers_max=config.peers_max,
-            idle_max=min(PeerLimits.idle_max, config.peers_max),
+            idle_max=min(DEFAULT_LIMITS.idle_max, config.peers_max),
             answer_timeout_s=config.deadline_ms / 1_000 + 1,
         )
         self._doors: list[OutboundDoor | LocalDoor] = []

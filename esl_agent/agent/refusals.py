@@ -38,4 +38,6 @@ def refused_cdr(question: Question, decision: Decision, leg_uuid: str) -> CdrRow
         recording=None,
         source=Source.LIVE,
         refused=str(refusal.reason) if refusal else decision.rule,
+        rule=decision.rule,
+        tags=decision.tags,
     )

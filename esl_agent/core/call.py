@@ -147,7 +147,7 @@ def begin(leg: Leg, price: Price, policy: CallPolicy) -> Step:
 
 
 def first_hold(price: Price, policy: CallPolicy) -> HoldMoney:
-    """What is asked for before a leg is there; for a free one nothing but a place among the account's calls."""
+    """What is asked for before a leg is there; for a free one only a place among the account's calls."""
     if not budget.is_metered(price):
         return HoldMoney(ZERO, ZERO, ZERO)
     return _hold(price, ZERO, 0, policy)
