@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -53,6 +54,8 @@ EVENTS_PER_TURN_MAX: Final = 32
 OVERDUE_EVERY_S: Final = 30
 #: How often the start tries a database that is away.
 START_RETRY_S: Final = 1.0
+#: How long upkeep that is under way may take to end.
+UPKEEP_END_S: Final = 0.2
 #: How often a full event queue, and a drain, are looked at again.
 PAUSE_S: Final = 0.05
 
@@ -146,6 +149,7 @@ class Daemon:
         self._doors.close()
         self._drain()
         self._link.stop()
+        gevent.joinall(greenlets, UPKEEP_END_S)  # one that is killed in the pool takes a connection with it
         gevent.killall(greenlets)
         self._pool.close()
         self._log("AGENT_STOPPED", unsettled=len(self._settler), live=len(self.desk.live))
@@ -229,12 +233,10 @@ class Daemon:
             self._log("PARTITION_MADE", partitions=made)
 
     def _every(self, period_s: float, work: Callable[[], None]) -> None:
-        while True:
-            gevent.sleep(period_s)
-            try:
+        while not self._stop.wait(period_s):
+            # DB_DOWN says it, and the next turn comes.
+            with suppress(*OUTAGE):
                 work()
-            except OUTAGE:
-                continue  # DB_DOWN has been said, and the next turn comes
 
     def _drain(self) -> None:
         """Let calls that are up end if they do so soon, then write what is owed; no call is cut by this."""
@@ -243,6 +245,7 @@ class Daemon:
         while (self.desk.live or len(self._events)) and monotonic_us() < until_us:
             gevent.sleep(PAUSE_S)
         self._settler.wait_empty(self._config.limits.drain_s)
+        self._holder.wait_empty(self._config.limits.drain_s)
 
     def watch_signals(self) -> None:
         """Reload on SIGHUP, stop on SIGTERM and SIGINT; told to stop twice, end at once."""

@@ -109,10 +109,11 @@ def books_of(book: Book, desk: Desk, database: Database, now_us: Callable[[], in
             domain=row.domain,
             a1_hash=row.a1_hash,
             account_id=row.account_id,
-            caller_number=row.caller_id or "",
-            emergency_caller_number=row.emergency_caller_id or "",
+            caller_number=row.caller_number or "",
+            emergency_caller_number=row.emergency_caller_number or "",
             max_calls=payer.limits.max_calls if payer else None,
             calls_per_second=payer.limits.calls_per_second if payer else None,
+            cache_s=None,  # a phone must reach 911 while the agent is away
         )
 
     return Books(status, live, account, user)

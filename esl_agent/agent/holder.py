@@ -46,6 +46,9 @@ class Holder:
     def run(self) -> None:
         self._queue.run(self._work)
 
+    def wait_empty(self, timeout_s: float) -> bool:
+        return self._queue.wait_empty(timeout_s)
+
     def _work(self, batch: Sequence[Asked]) -> None:
         """A batch that Postgres does not answer is given up at once: the calls go on with what they have."""
         requests = [asked.request for asked in batch]

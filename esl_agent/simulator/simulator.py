@@ -14,6 +14,7 @@ from esl_agent.simulator.clock import Clock, steady_clock
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.core import Core
 from esl_agent.simulator.faults import Faults
+from esl_agent.simulator.listener import Listener
 from esl_agent.simulator.plan import CallPlan
 from esl_agent.simulator.server import Runner, Server
 from esl_agent.simulator.traffic import Traffic
@@ -122,9 +123,14 @@ class Simulator:
         return self.core.truth.legs
 
     def subscribed(self) -> Event:
-        """Set as soon as a client asks for events."""
+        """Set as soon as a client asks to be told of calls."""
         event = Event()
-        self.core.when_subscribed.append(lambda listener: event.set())
+
+        def look(listener: Listener) -> None:
+            if any(name.startswith("CHANNEL_") for name in listener.events):
+                event.set()
+
+        self.core.when_subscribed.append(look)
         return event
 
     # Traffic

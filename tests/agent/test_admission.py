@@ -98,7 +98,7 @@ def test_an_admitted_call_is_held_for_before_it_goes_out_and_billed_on_its_carri
 def test_a_refusing_carriers_hold_goes_on_to_the_next(exchange: Exchange) -> None:
     exchange.call(carriers_refusing=1)
     rows = exchange.cdrs(2)
-    assert [(row.carrier, row.answered_us is not None, row.charged) for row in rows] == [
+    assert sorted((row.carrier, row.answered_us is not None, row.charged) for row in rows) == [
         ("alpha", False, Decimal(0)),
         ("beta", True, Decimal("0.0013")),
     ]
@@ -163,7 +163,7 @@ def test_a_suspended_accounts_call_is_refused_and_its_emergency_call_is_not(
     exchange.daemon.reload()
     exchange.call()
     exchange.call(number="911", caller="15145550199")
-    refused, emergency = exchange.cdrs(2)
+    emergency, refused = sorted(exchange.cdrs(2), key=lambda row: row.number)[::-1]
     assert refused.refused == "account_suspended"
     assert (emergency.refused, emergency.number_class, emergency.charged) == (None, "emergency", 0)
     assert emergency.answered_us is not None
