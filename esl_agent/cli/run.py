@@ -9,6 +9,7 @@ import click
 
 from esl_agent import config as configuration
 from esl_agent.agent.daemon import Daemon
+from esl_agent.agent.open_files import raise_open_files
 from esl_agent.noc.log import open_log, take_library_warnings
 
 
@@ -31,6 +32,7 @@ def run(path: Path | None) -> None:
     )
     try:
         take_library_warnings(log)
+        raise_open_files(config, log)
         daemon = Daemon(config, log)
         daemon.watch_signals()
         daemon.run()
