@@ -32,6 +32,11 @@ WORDS: Final[dict[str, Word]] = {
         "A part of the daemon failed; the daemon stops so that it can be started afresh.",
         "Start it again (systemd does) and report the line with what stands around it.",
     ),
+    "AGENT_FEW_FILES": Word(
+        "warning",
+        "The daemon may open fewer files at once than calls, peers and connections can need.",
+        "Raise `LimitNOFILE=` in its systemd unit, or `ulimit -Hn` where it is started.",
+    ),
     "CONFIG_RELOADED": Word("info", "Decks, plans and numbers were read again."),
     "CONFIG_REJECTED": Word(
         "error",
@@ -78,7 +83,7 @@ WORDS: Final[dict[str, Word]] = {
     "DOOR_TROUBLE": Word(
         "warning",
         "Something went wrong where calls are asked about; `kind` and `detail` say what.",
-        "A stranger or a silent peer is turned away and no harm; `late` means a slow database.",
+        "docs/log.md says it of each kind.",
     ),
     "QUEUE_FULL": Word(
         "error",
@@ -94,7 +99,7 @@ WORDS: Final[dict[str, Word]] = {
     "CALL_REFUSED": Word(
         "warning",
         "A leg was refused; `reason` says why.",
-        "For `no_funds` the customer has to top up; docs/log.md explains the other reasons.",
+        "For `no_funds` the customer has to top up; docs/admission.md explains every reason.",
     ),
     "CALL_TRYING": Word("debug", "An admitted call is sent to a carrier."),
     "CALL_ANSWERED": Word("info", "The billed leg was answered; metering starts."),

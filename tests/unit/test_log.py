@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from esl_agent.noc.log import _pairs, open_log
 from esl_agent.noc.words import WORDS
 from esl_agent.noc.writer import LineWriter
+from esl_agent.switch.trouble import TroubleKind
 
 CATALOGUE = Path(__file__).parents[2] / "docs" / "log.md"
 
@@ -105,6 +106,12 @@ def test_the_catalogue_page_says_what_the_code_says() -> None:
     assert {word: (level, meaning, action) for word, level, meaning, action in rows} == {
         name: tuple(word) for name, word in WORDS.items()
     }
+
+
+def test_the_page_explains_every_kind_of_trouble_at_a_door() -> None:
+    section = CATALOGUE.read_text().partition("## What goes wrong at a door\n")[2]
+    explained = re.findall(r"^\| `(\w+)` \| .+\. \| .+[.?] \|$", section, re.MULTILINE)
+    assert explained == list(TroubleKind)
 
 
 def test_every_word_said_in_the_code_is_in_the_catalogue_and_the_other_way_round() -> None:
