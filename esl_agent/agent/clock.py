@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from esl_agent.core.clock import ClockOffset
 
@@ -13,6 +16,12 @@ def monotonic_us() -> int:
 
 def wall_us() -> int:
     return time.time_ns() // 1_000
+
+
+def calendar(time_zone: str, now_us: Callable[[], int] = wall_us) -> Callable[[], date]:
+    """Tells the operator's date, by which a day's spending is counted (terms 13)."""
+    zone, epoch = ZoneInfo(time_zone), datetime(1970, 1, 1, tzinfo=UTC)
+    return lambda: (epoch + timedelta(microseconds=now_us())).astimezone(zone).date()
 
 
 class SwitchClock:

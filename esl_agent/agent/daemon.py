@@ -24,7 +24,7 @@ from esl_agent.agent.admission import Admission
 from esl_agent.agent.batches import BatchQueue, QueueFullError
 from esl_agent.agent.book import Book
 from esl_agent.agent.cached import CachedFunds, CachedPolicy
-from esl_agent.agent.clock import SwitchClock, monotonic_us
+from esl_agent.agent.clock import SwitchClock, calendar, monotonic_us
 from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.agent.desk import Desk
 from esl_agent.agent.doors import Doors, books_of
@@ -83,14 +83,18 @@ class Daemon:
             self._clock.now_us, lambda leg_uuid, timer: self.desk.timer_rang(leg_uuid, timer)
         )
         self._link = SwitchLink(link_config_of(config), self._take_event, self._link_changed)
+        today = calendar(config.admission.time_zone)
         self._settler = Settler(
             self._database,
+            today,
             log,
             queue_max=limits.queue_max,
             batch_max=limits.batch_max,
             retry_max_s=limits.retry_max_s,
         )
-        self._holder = Holder(self._database, log, queue_max=limits.queue_max, batch_max=limits.batch_max)
+        self._holder = Holder(
+            self._database, today, log, queue_max=limits.queue_max, batch_max=limits.batch_max
+        )
         self.desk = Desk(
             policy=self._policy,
             book=self._book,

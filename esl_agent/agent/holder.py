@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import NamedTuple
 
 import gevent
@@ -26,8 +27,13 @@ class Asked(NamedTuple):
 
 
 class Holder:
-    def __init__(self, database: Database, log: Log, *, queue_max: int, batch_max: int) -> None:
+    """`today` tells the operator's date, whose spending a hold counts as."""
+
+    def __init__(
+        self, database: Database, today: Callable[[], date], log: Log, *, queue_max: int, batch_max: int
+    ) -> None:
         self._database = database
+        self._today = today
         self._log = log
         self._queue = BatchQueue[Asked](queue_max, batch_max)
         self._queue_max = queue_max
@@ -53,7 +59,7 @@ class Holder:
         """A batch that Postgres does not answer is given up at once: the calls go on with what they have."""
         requests = [asked.request for asked in batch]
         try:
-            results = self._database.work(lambda conn: hold_many(conn, requests))
+            results = self._database.work(lambda conn: hold_many(conn, requests, self._today()))
         except OUTAGE:
             _give_up(batch)
         except psycopg.Error as error:

@@ -6,6 +6,7 @@ A database that is away is waited for: nothing that is owed is dropped.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import NamedTuple, TypeVar
 
 import gevent
@@ -47,12 +48,23 @@ class Release(NamedTuple):
 
 
 class Settler:
-    """Settlements on their way to Postgres, in order.  A full queue holds up whoever brings more."""
+    """Settlements on their way to Postgres, in order.  A full queue holds up whoever brings more.
+
+    `today` tells the operator's date, whose spending a charge counts as.
+    """
 
     def __init__(
-        self, database: Database, log: Log, *, queue_max: int, batch_max: int, retry_max_s: float
+        self,
+        database: Database,
+        today: Callable[[], date],
+        log: Log,
+        *,
+        queue_max: int,
+        batch_max: int,
+        retry_max_s: float,
     ) -> None:
         self._database = database
+        self._today = today
         self._log = log
         self._queue = BatchQueue[Settlement | Release](queue_max, batch_max)
         self._queue_max = queue_max
@@ -106,7 +118,9 @@ class Settler:
     def _settle(self, settlements: Sequence[Settlement]) -> None:
         rows = [settlement.row for settlement in settlements]
         hand_to = {each.row.leg_uuid: each.hand_to for each in settlements if each.hand_to}
-        results = self._with_connection(lambda conn: settle_many(conn, rows, hand_to=hand_to))
+        results = self._with_connection(
+            lambda conn: settle_many(conn, rows, hand_to=hand_to, today=self._today())
+        )
         for row, result in zip(rows, results, strict=True):
             if result.settled:
                 self._tell(row, result)
