@@ -8,6 +8,7 @@ switch link ──▶ events ──▶ desk ──▶ switchboard ──▶ swit
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -170,6 +171,7 @@ class Daemon:
         except OUTAGE as error:
             self._log("CONFIG_REJECTED", error=" ".join(str(error).split()))
         else:
+            gc.freeze()
             self._log("CONFIG_RELOADED", **self._book.sizes())
 
     # Events.
@@ -228,6 +230,7 @@ class Daemon:
             except OUTAGE:
                 self._stop.wait(START_RETRY_S)
             else:
+                gc.freeze()  # or the collector would walk through every rate again and again
                 return
 
     def _make_partitions(self) -> None:

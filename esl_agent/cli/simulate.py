@@ -24,7 +24,7 @@ from esl_agent.simulator.traffic import Shares, TrafficConfig
 _DRAIN_S: float = 3_600.0
 #: How long clients have to read the last events before the switch goes away.
 _FAREWELL_S = 2.0
-_GC_OBJECTS = 50_000
+_GC_OBJECTS = (50_000, 10, 100)
 
 
 def _shares(command: Callable[..., None]) -> Callable[..., None]:
@@ -88,9 +88,10 @@ def simulate(
         core = simulator.core
         core.when_subscribed.append(lambda listener: recorded.play(core, listener, speed))
     # Calls are rings of objects by the thousand: looking for dead ones every few hundred objects, as
-    # Python does by itself, would cost a tenth of the time.
+    # Python does by itself, would cost a tenth of the time; looking through all of them, as it would
+    # every ten seconds under load, would stop the switch for one.
     gc.freeze()
-    gc.set_threshold(_GC_OBJECTS)
+    gc.set_threshold(*_GC_OBJECTS)
     simulator.start()
     over = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
