@@ -1,4 +1,4 @@
-"""Where the files that go with the package are: migrations and dialplan.
+"""Where the files that go with the package are: migrations, dialplan, and the configuration to begin with.
 
 In a checkout they stand at the top of the tree, where operators look for
 them; an installed wheel carries them inside the package.
@@ -23,6 +23,11 @@ def sql_dir() -> Path:
 def dialplan_dir() -> Path:
     """The folder of what an operator includes in FreeSWITCH."""
     return _shipped("dialplan", "**/*.xml")
+
+
+def config_dir() -> Path:
+    """The folder of the configuration with every setting explained."""
+    return _shipped("etc", "*.toml")
 
 
 def write_out(source: Path, target: Path, *, overwrite: bool = False) -> list[Path]:

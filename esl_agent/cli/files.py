@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
-from esl_agent.files import dialplan_dir, sql_dir, write_out
+from esl_agent.files import config_dir, dialplan_dir, sql_dir, write_out
+
+SOURCES: Final = {"config": config_dir, "dialplan": dialplan_dir, "sql": sql_dir}
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["dialplan", "sql"]))
+@click.argument("what", type=click.Choice(list(SOURCES)))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace files that are there with other content.")
 def files(what: str, folder: Path, overwrite: bool) -> None:
-    """Write FreeSWITCH's dialplan files, or the migrations, to FOLDER."""
-    source = dialplan_dir() if what == "dialplan" else sql_dir()
-    for path in write_out(source, folder, overwrite=overwrite):
+    """Write the example configuration, FreeSWITCH's dialplan files, or the migrations, to FOLDER."""
+    for path in write_out(SOURCES[what](), folder, overwrite=overwrite):
         click.echo(path)

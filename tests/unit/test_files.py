@@ -17,7 +17,7 @@ from esl_agent.files import FilesError, dialplan_dir, sql_dir, write_out
 
 CHECKOUT = Path(__file__).parents[2]
 #: What a wheel is made of.
-SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "esl_agent", "sql", "dialplan")
+SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "esl_agent", "sql", "dialplan", "etc")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -47,11 +47,14 @@ def test_a_checkout_has_them_at_its_top() -> None:
     assert dialplan_dir() == CHECKOUT / "dialplan"
 
 
-@pytest.mark.parametrize(("what", "suffixes"), [("sql", {".sql"}), ("dialplan", {".xml", ".md"})])
+@pytest.mark.parametrize(
+    ("what", "folder", "suffixes"),
+    [("sql", "sql", {".sql"}), ("dialplan", "dialplan", {".xml", ".md"}), ("config", "etc", {".toml"})],
+)
 def test_an_installed_wheel_writes_them_out_whole(
-    installed: Path, tmp_path: Path, what: str, suffixes: set[str]
+    installed: Path, tmp_path: Path, what: str, folder: str, suffixes: set[str]
 ) -> None:
-    ours = {name: body for name, body in contents(CHECKOUT / what).items() if Path(name).suffix in suffixes}
+    ours = {name: body for name, body in contents(CHECKOUT / folder).items() if Path(name).suffix in suffixes}
     environment = os.environ | {"PYTHONPATH": str(installed)}
     command = [sys.executable, "-m", "esl_agent", "files", what, "out"]
 

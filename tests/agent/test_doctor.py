@@ -1,0 +1,113 @@
+"""`esl-agent doctor`: what is good, what is missing, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from esl_agent.cli.main import cli
+from esl_agent.simulator.config import SimulatorConfig
+from esl_agent.simulator.simulator import Simulator
+from esl_agent.store.embedded import EmbeddedPostgres
+from esl_agent.store.pool import Connection
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    simulator = Simulator(SimulatorConfig(port=0, password="secret")).start()
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture
+def safe_url(database_url: str) -> str:
+    """The tests' server does not wait for its disk; here it says that it does."""
+    return database_url + "&options=-c%20synchronous_commit%3Don"
+
+
+def examine(url: str, port: int, password: str = "secret", **more: str) -> tuple[int, dict[str, list[str]]]:
+    """The exit code, and what was found by verdict."""
+    environment = {
+        "ESL_AGENT_DATABASE_URL": url,
+        "ESL_AGENT_SWITCH_PORT": str(port),
+        "ESL_AGENT_SWITCH_PASSWORD": password,
+        **more,
+    }
+    result = CliRunner().invoke(cli, ["doctor", "--json"], env=environment)
+    found: dict[str, list[str]] = {"good": [], "warning": [], "bad": []}
+    for line in result.output.splitlines():
+        finding = json.loads(line)
+        found[finding["verdict"]].append(finding["what"])
+        assert finding["advice"] or finding["verdict"] == "good", finding
+    return result.exit_code, found
+
+
+def test_a_place_where_all_is_well(safe_url: str, customers: None, simulator: Simulator) -> None:
+    code, found = examine(safe_url, simulator.port)
+    assert (code, found["warning"], found["bad"]) == (0, [], [])
+    assert "mod_json_cdr is loaded" in found["good"]
+    assert "plan 'standard' has deck 'standard' in effect" in found["good"]
+
+
+def test_a_fresh_database_lacks_rates(safe_url: str, simulator: Simulator) -> None:
+    code, found = examine(safe_url, simulator.port)
+    assert code == 0
+    assert found["warning"] == ["plan 'standard' has no rates: no version of deck 'standard' is in effect"]
+
+
+def test_a_server_that_confirms_too_early(database_url: str, customers: None, simulator: Simulator) -> None:
+    code, found = examine(database_url, simulator.port)
+    assert code == 0
+    assert found["warning"] == ["Postgres confirms commits before they are on disk"]
+
+
+def test_a_database_without_our_tables(postgres: EmbeddedPostgres, simulator: Simulator) -> None:
+    code, found = examine(postgres.url("postgres"), simulator.port)
+    assert code == 1
+    assert "lacks" in found["bad"][0]
+
+
+def test_a_role_that_may_not_do_what_the_daemon_does(
+    conn: Connection, database_url: str, customers: None, simulator: Simulator
+) -> None:
+    conn.execute("CREATE ROLE doctor_test LOGIN")
+    try:
+        conn.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO doctor_test")
+        code, found = examine(database_url.replace("postgres@", "doctor_test@"), simulator.port)
+        assert code == 1
+        assert "UPDATE on accounts" in found["bad"][0]
+    finally:
+        conn.execute("DROP OWNED BY doctor_test")
+        conn.execute("DROP ROLE doctor_test")
+
+
+def test_a_switch_that_refuses_the_password(database_url: str, customers: None, simulator: Simulator) -> None:
+    code, found = examine(database_url, simulator.port, password="wrong")
+    assert code == 1
+    assert "refuses the password" in found["bad"][0]
+    assert "wrong" not in "".join(found["bad"])
+
+
+def test_a_switch_that_is_not_there(database_url: str, customers: None) -> None:
+    code, found = examine(database_url, 1)
+    assert code == 1
+    assert "no switch answers at 127.0.0.1:1" in found["bad"][0]
+
+
+def test_the_switchs_default_password_is_warned_of(safe_url: str, customers: None) -> None:
+    simulator = Simulator(SimulatorConfig(port=0)).start()
+    try:
+        code, found = examine(safe_url, simulator.port, password="ClueCon")
+    finally:
+        simulator.stop()
+    assert code == 0
+    assert found["warning"] == ["the event socket has FreeSWITCH's default password"]
+
+
+def test_every_fault_of_the_configuration_is_a_line() -> None:
+    code, found = examine("postgresql:///x", 1, ESL_AGENT_LOG_LEVEL="loud", ESL_AGENT_BUDGET_GRANT_S="x")
+    assert code == 1
+    assert len(found["bad"]) == 2

@@ -1,0 +1,147 @@
+"""`esl-agent run` as a process: what its signals do, and what it says when it can't begin."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from esl_agent.lab.ports import free_port
+from esl_agent.simulator.config import SimulatorConfig
+from esl_agent.simulator.plan import CallPlan
+from esl_agent.simulator.simulator import Simulator
+
+from .conftest import PATIENCE_S
+
+
+class Running:
+    """A daemon's process and its log."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process, self._log = process, log
+
+    def text(self) -> str:
+        return self._log.read_text()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        with gevent.Timeout(PATIENCE_S, AssertionError(f"no {pattern!r} in:\n{self.text()}")):
+            while not (found := re.search(pattern, self.text())):
+                gevent.sleep(0.02)
+        return found
+
+    def ended(self) -> int:
+        return self.process.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    simulator = Simulator(SimulatorConfig(port=0)).start()
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture
+def run(
+    database_url: str, customers: None, simulator: Simulator, tmp_path: Path
+) -> Iterator[Callable[..., Running]]:
+    """Starts `esl-agent run`; whatever still runs afterwards is ended."""
+    started: list[Running] = []
+
+    def start(**settings: str) -> Running:
+        environment = os.environ | {
+            "ESL_AGENT_DATABASE_URL": database_url,
+            "ESL_AGENT_SWITCH_PORT": str(simulator.port),
+            "ESL_AGENT_ADMISSION_OUTBOUND_PORT": str(free_port()),
+            "ESL_AGENT_LIMITS_DRAIN_S": "1",
+            **settings,
+        }
+        log = tmp_path / f"log {len(started)}"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "esl_agent", "run"],
+                env=environment, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        started.append(Running(process, log))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+
+
+def test_sigterm_lets_a_call_that_ends_soon_be_settled(
+    run: Callable[..., Running], simulator: Simulator
+) -> None:
+    agent = run(ESL_AGENT_LIMITS_DRAIN_S="10")
+    agent.wait_for("SWITCH_CONNECTED")
+    simulator.place_call(CallPlan(number="442079460000", ring_ms=20, talk_ms=700))
+    agent.wait_for("CALL_ANSWERED")
+    agent.process.send_signal(signal.SIGTERM)
+    assert agent.ended() == 0
+    said = agent.text()
+    assert said.index("AGENT_DRAINING") < said.index("CALL_RATED") < said.index("AGENT_STOPPED")
+    assert "unsettled=0 live=0" in said
+    assert "CALL_CUT" not in said
+
+
+def test_sigterm_does_not_cut_a_call_that_goes_on(run: Callable[..., Running], simulator: Simulator) -> None:
+    agent = run()
+    agent.wait_for("SWITCH_CONNECTED")
+    handle = simulator.place_call(CallPlan(number="442079460000", ring_ms=20, talk_ms=60_000))
+    agent.wait_for("CALL_ANSWERED")
+    agent.process.send_signal(signal.SIGTERM)
+    assert agent.ended() == 0
+    assert "live=1" in agent.wait_for("AGENT_STOPPED.*")[0]
+    assert simulator.core.api("uuid_exists", handle.outbound_uuids[0]) == "true"
+
+
+def test_a_second_sigterm_ends_it_now(run: Callable[..., Running], simulator: Simulator) -> None:
+    agent = run(ESL_AGENT_LIMITS_DRAIN_S="600")
+    agent.wait_for("SWITCH_CONNECTED")
+    simulator.place_call(CallPlan(number="442079460000", ring_ms=20, talk_ms=60_000))
+    agent.wait_for("CALL_ANSWERED")
+    agent.process.send_signal(signal.SIGTERM)
+    agent.wait_for("AGENT_DRAINING")
+    agent.process.send_signal(signal.SIGTERM)
+    assert agent.ended() == 1
+
+
+def test_sighup_reads_decks_and_plans_again(run: Callable[..., Running]) -> None:
+    agent = run()
+    agent.wait_for("SWITCH_CONNECTED")
+    agent.process.send_signal(signal.SIGHUP)
+    assert "plans=1 decks=1" in agent.wait_for("CONFIG_RELOADED.*")[0]
+    assert agent.process.poll() is None
+
+
+def test_a_configuration_that_cannot_be_is_told_in_lines_without_a_traceback(
+    run: Callable[..., Running],
+) -> None:
+    agent = run(ESL_AGENT_BUDGET_GRANT_S="often", ESL_AGENT_SWITCH_PORT="0")
+    assert agent.ended() == 1
+    said = agent.text()
+    assert "ESL_AGENT_BUDGET_GRANT_S = 'often'" in said
+    assert "ESL_AGENT_SWITCH_PORT = '0'" in said
+    assert "Traceback" not in said
+
+
+def test_a_port_that_is_taken_is_told_in_a_line(run: Callable[..., Running], simulator: Simulator) -> None:
+    agent = run(ESL_AGENT_ADMISSION_OUTBOUND_PORT=str(simulator.port))
+    assert agent.ended() == 1
+    assert str(simulator.port) in agent.text()
+    assert "Traceback" not in agent.text()
+
+
+def test_without_a_database_it_waits_for_one_and_can_be_stopped(run: Callable[..., Running]) -> None:
+    agent = run(ESL_AGENT_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    agent.wait_for("DB_DOWN")
+    agent.process.send_signal(signal.SIGTERM)
+    assert agent.ended() == 0
