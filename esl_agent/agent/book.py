@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from esl_agent.agent.database import OUTAGE, Database
+from esl_agent.agent.database import OUTAGE, Connects
 from esl_agent.core.admission.carriers import Carrier
 from esl_agent.core.admission.facts import AccountState
 from esl_agent.core.admission.limits import NO_LIMITS, Limits, TollFree
@@ -72,7 +72,7 @@ class Payer:
 
 
 class Book:
-    def __init__(self, numbering: Numbering, database: Database, home_currency: str = "CAD") -> None:
+    def __init__(self, numbering: Numbering, database: Connects, home_currency: str = "CAD") -> None:
         self._numbering = numbering
         self._database = database
         self._home_currency = home_currency

@@ -30,13 +30,12 @@ from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.agent.desk import Desk
 from esl_agent.agent.doors import Doors, books_of
 from esl_agent.agent.holder import Holder
+from esl_agent.agent.policies import call_policy_of, operator_policy_of
 from esl_agent.agent.settler import Settler
 from esl_agent.agent.switchboard import Switchboard
 from esl_agent.agent.timers import Timers
-from esl_agent.config import AdmissionConfig, Config, numbering_of
+from esl_agent.config import Config, numbering_of
 from esl_agent.core import money
-from esl_agent.core.admission.limits import OperatorPolicy
-from esl_agent.core.call import CallPolicy
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import ensure_partitions
@@ -74,7 +73,7 @@ class Daemon:
         self._log = log
         self._stop = Event()
         self._crashed: BaseException | None = None
-        self._policy = CallPolicy(**msgspec.structs.asdict(config.budget))
+        self._policy = call_policy_of(config.budget)
         self._clock = SwitchClock()
         self._pool = open_pool(config.database.url, config.database.pool_max)
         self._database = Database(self._pool, config.database.url, log)
@@ -269,15 +268,6 @@ class Daemon:
         self._crashed = greenlet.exception
         self._log("AGENT_CRASHED", error=repr(greenlet.exception))
         self._stop.set()
-
-
-def operator_policy_of(config: AdmissionConfig) -> OperatorPolicy:
-    return OperatorPolicy(
-        allow_premium=config.allow_premium,
-        blocked_classes=frozenset(config.blocked_classes),
-        blocked_countries=frozenset(config.blocked_countries),
-        payphone_oli=frozenset(config.payphone_oli),
-    )
 
 
 def link_config_of(config: Config) -> LinkConfig:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Final, TypeVar
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Final, Protocol, TypeVar
 
 import psycopg
 from psycopg_pool import PoolTimeout, TooManyRequests
@@ -23,6 +23,12 @@ OUTAGE: Final = (
 
 
 Result = TypeVar("Result")
+
+
+class Connects(Protocol):
+    """Where a connection for one piece of work comes from; it raises one of OUTAGE."""
+
+    def connection(self) -> AbstractContextManager[Connection]: ...
 
 
 class Database:
