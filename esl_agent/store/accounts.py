@@ -13,6 +13,7 @@ from psycopg.rows import class_row, kwargs_row
 
 from esl_agent.core.money import ZERO
 from esl_agent.errors import EslAgentError
+from esl_agent.store.changes import announce_account
 from esl_agent.store.ledger import Entry, House, post
 from esl_agent.store.pool import Connection
 
@@ -107,6 +108,7 @@ def add_account(conn: Connection, new: NewAccount) -> Account:
         )
         if not added.rowcount:
             raise AccountError(f"there is an account {new.account_id} already")
+        announce_account(conn, new.account_id)
         if new.terms_version is not None:
             return accept_terms(conn, new.account_id, new.terms_version, new.by)
         return get_account(conn, new.account_id)
@@ -154,6 +156,7 @@ def accept_terms(conn: Connection, account_id: int, version: str, by: str) -> Ac
             "UPDATE accounts SET terms_version = %s, terms_accepted_at = now() WHERE account_id = %s",
             [version, account_id],
         )
+        announce_account(conn, account_id)
         if account.state is State.PENDING:
             return _enter(conn, account_id, State.ACTIVE, f"terms {version} accepted", by)
         return get_account(conn, account_id)
@@ -194,6 +197,7 @@ def change_plan(conn: Connection, account_id: int, plan: str) -> Account:
         lock_open(conn, account_id)
         _check_plan(conn, plan)
         conn.execute("UPDATE accounts SET plan = %s WHERE account_id = %s", [plan, account_id])
+        announce_account(conn, account_id)
         return get_account(conn, account_id)
 
 
@@ -206,6 +210,7 @@ def change_credit_limit(conn: Connection, account_id: int, credit_limit: Decimal
         conn.execute(
             "UPDATE accounts SET credit_limit = %s WHERE account_id = %s", [credit_limit, account_id]
         )
+        announce_account(conn, account_id)
         return get_account(conn, account_id)
 
 
@@ -220,6 +225,8 @@ def top_up(conn: Connection, account_id: int, amount: Decimal, reference: str) -
         lock_open(conn, account_id)
         key = f"{TOP_UP}:{reference}"
         posted = post(conn, Entry(account_id, key, House.CASH, House.CUSTOMER, amount, TOP_UP, reference))
+        if posted:
+            announce_account(conn, account_id)
         return get_account(conn, account_id), posted
 
 
@@ -245,6 +252,7 @@ def _enter(conn: Connection, account_id: int, state: State, reason: str, by: str
         " WHERE account_id = %s",
         [state, reason, by, account_id],
     )
+    announce_account(conn, account_id)
     return get_account(conn, account_id)
 
 

@@ -9,6 +9,7 @@ from psycopg.rows import kwargs_row
 
 from esl_agent.core.admission.carriers import Carrier, NumberFormat
 from esl_agent.errors import EslAgentError
+from esl_agent.store.changes import Changed, announce
 from esl_agent.store.pool import Connection
 
 _SELECT: Final = """
@@ -53,15 +54,19 @@ def put_carrier(conn: Connection, carrier: Carrier) -> None:
         carrier.capacity,
         carrier.progress_timeout_s,
     ]
-    conn.execute(_WRITE, values)
+    with conn.transaction():
+        conn.execute(_WRITE, values)
+        announce(conn, Changed.ROUTES)
 
 
 def enable_carrier(conn: Connection, name: str, is_enabled: bool) -> None:
     """Give a carrier calls again, or no more; raises UnknownCarrierError."""
-    if not conn.execute(
-        "UPDATE carriers SET is_enabled = %s WHERE carrier = %s", [is_enabled, name]
-    ).rowcount:
-        raise UnknownCarrierError(name)
+    with conn.transaction():
+        if not conn.execute(
+            "UPDATE carriers SET is_enabled = %s WHERE carrier = %s", [is_enabled, name]
+        ).rowcount:
+            raise UnknownCarrierError(name)
+        announce(conn, Changed.ROUTES)
 
 
 def list_carriers(conn: Connection) -> list[StoredCarrier]:

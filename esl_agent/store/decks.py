@@ -18,6 +18,7 @@ from esl_agent.core.deck_file import DeckRow
 from esl_agent.core.tariff import Deck, DeckHistory, Rate
 from esl_agent.errors import EslAgentError
 from esl_agent.store.cdrs import to_time, to_us
+from esl_agent.store.changes import Changed, announce
 from esl_agent.store.pool import Connection
 
 #: Effective dates in one import; each makes a version with all the deck's rates.
@@ -103,6 +104,7 @@ def import_deck(
         for effective_from, rates in days:
             under = _make_version(conn, order, effective_from, rates, under, on_rows)
             made.append(under)
+        announce(conn, Changed.TARIFFS)
     return made
 
 

@@ -19,6 +19,7 @@ from esl_agent.core.numbering import NumberClass
 from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.errors import EslAgentError
 from esl_agent.store.accounts import lock_open
+from esl_agent.store.changes import announce_account
 from esl_agent.store.pool import Connection
 
 BLOCKED_PREFIXES_MAX: Final = 1_000
@@ -68,6 +69,7 @@ def change_limits(conn: Connection, account_id: int, change: Callable[[Limits], 
         _check(new)
         _check_caller_id(conn, account_id, new.default_caller_id)
         conn.execute(_WRITE, [account_id, *(_stored(getattr(new, name)) for name in COLUMNS)])
+        announce_account(conn, account_id)
     return new
 
 

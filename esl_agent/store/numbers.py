@@ -15,6 +15,7 @@ from esl_agent.core.admission.facts import PayphonePolicy
 from esl_agent.core.money import ZERO
 from esl_agent.errors import EslAgentError
 from esl_agent.store.accounts import get_account
+from esl_agent.store.changes import Changed, announce
 from esl_agent.store.pool import Connection
 
 DIGITS: Final = re.compile(r"[0-9]{3,15}", re.ASCII)
@@ -86,6 +87,7 @@ def add_number(conn: Connection, new: OwnedNumber) -> None:
         )
         if not written.rowcount:
             raise OwnedNumberError(f"{new.number} belongs to another account: remove it there first")
+        announce(conn, Changed.NUMBERS)
 
 
 def remove_number(conn: Connection, number: str) -> None:
@@ -94,7 +96,9 @@ def remove_number(conn: Connection, number: str) -> None:
     Raises OwnedNumberError where nobody has it, or a phone has it for its caller ID.
     """
     try:
-        removed = conn.execute("DELETE FROM numbers WHERE number = %s", [number]).rowcount
+        with conn.transaction():
+            removed = conn.execute("DELETE FROM numbers WHERE number = %s", [number]).rowcount
+            announce(conn, Changed.NUMBERS)
     except ForeignKeyViolation:
         raise OwnedNumberError(
             f"{number} is the caller ID of a phone, maybe to emergency services: `esl-agent credential list`"

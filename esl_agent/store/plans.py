@@ -12,6 +12,7 @@ from esl_agent.core.numbering import NumberClass
 from esl_agent.core.price import Increment
 from esl_agent.core.tariff import INCREMENT_S_MAX, Plan
 from esl_agent.errors import EslAgentError
+from esl_agent.store.changes import Changed, announce
 from esl_agent.store.pool import Connection
 
 _SELECT: Final = (
@@ -41,20 +42,24 @@ def add_plan(conn: Connection, plan: Plan) -> None:
         plan.inbound_rate_per_minute,
         plan.grace_ms,
     ]
-    added = conn.execute(
-        "INSERT INTO plans (plan, deck, increments, forwarding_surcharge, forwarding_rate_per_minute,"
-        " free_toll_free, inbound_rate_per_minute, grace_ms)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        values,
-    )
-    if not added.rowcount:
-        raise PlanError(f"there is a plan {plan.name!r} already")
+    with conn.transaction():
+        added = conn.execute(
+            "INSERT INTO plans (plan, deck, increments, forwarding_surcharge, forwarding_rate_per_minute,"
+            " free_toll_free, inbound_rate_per_minute, grace_ms)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            values,
+        )
+        if not added.rowcount:
+            raise PlanError(f"there is a plan {plan.name!r} already")
+        announce(conn, Changed.TARIFFS)
 
 
 def set_deck(conn: Connection, name: str, deck: str) -> None:
     """Price the plan's calls by another deck from now on; raises PlanError for an unknown plan."""
-    if not conn.execute("UPDATE plans SET deck = %s WHERE plan = %s", [deck, name]).rowcount:
-        raise _unknown(name)
+    with conn.transaction():
+        if not conn.execute("UPDATE plans SET deck = %s WHERE plan = %s", [deck, name]).rowcount:
+            raise _unknown(name)
+        announce(conn, Changed.TARIFFS)
 
 
 def get_plan(conn: Connection, name: str) -> Plan:

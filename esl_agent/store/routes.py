@@ -12,6 +12,7 @@ from esl_agent.core.admission.carriers import Carrier
 from esl_agent.core.admission.route_file import ANY, Route, RouteError
 from esl_agent.core.prefix_map import PrefixMap
 from esl_agent.store.carriers import UnknownCarrierError, list_carriers
+from esl_agent.store.changes import Changed, announce
 from esl_agent.store.pool import Connection, as_columns
 
 #: Of one prefix; more would never be tried within a caller's patience.
@@ -51,13 +52,16 @@ def put_routes(conn: Connection, routes: Sequence[Route], *, is_all: bool = Fals
             raise RouteError(
                 f"{crowded[0] or ANY} would have {crowded[1]} carriers; at most {CARRIERS_OF_PREFIX_MAX}"
             )
+        announce(conn, Changed.ROUTES)
 
 
 def remove_route(conn: Connection, prefix: str, carrier: str) -> None:
     """Take a route away; raises RouteError where there is none."""
-    removed = conn.execute("DELETE FROM routes WHERE prefix = %s AND carrier = %s", [prefix, carrier])
-    if not removed.rowcount:
-        raise RouteError(f"there is no route for {prefix or ANY} by {carrier}")
+    with conn.transaction():
+        removed = conn.execute("DELETE FROM routes WHERE prefix = %s AND carrier = %s", [prefix, carrier])
+        if not removed.rowcount:
+            raise RouteError(f"there is no route for {prefix or ANY} by {carrier}")
+        announce(conn, Changed.ROUTES)
 
 
 def list_routes(conn: Connection, prefix: str, carrier: str | None, limit: int) -> list[Route]:
