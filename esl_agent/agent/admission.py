@@ -7,7 +7,6 @@ leaves a log line and a CDR, and nothing reserved.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
@@ -18,29 +17,26 @@ from gevent.event import AsyncResult
 from esl_agent.agent.book import Book, Payer, Priced
 from esl_agent.agent.cached import CachedFunds
 from esl_agent.agent.desk import Desk
-from esl_agent.agent.facts import Gathered, gather
+from esl_agent.agent.facts import gather
 from esl_agent.agent.holder import Tell
 from esl_agent.agent.itinerary import Itinerary
+from esl_agent.agent.planning import dial, is_emergency, plan_legs
 from esl_agent.agent.refusals import refused_cdr
 from esl_agent.agent.tempo import Tempo
-from esl_agent.core import budget
-from esl_agent.core.admission.carriers import choose
-from esl_agent.core.admission.decide import TAG_EMERGENCY, decide, refused_by_store
+from esl_agent.core.admission.decide import decide, refused_by_store
 from esl_agent.core.admission.decision import Decision
-from esl_agent.core.admission.dial import PlannedLeg, dial_string
+from esl_agent.core.admission.dial import PlannedLeg
 from esl_agent.core.admission.limits import OperatorPolicy
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.readings import goes_out
 from esl_agent.core.admission.variables import answer_variables
-from esl_agent.core.call import CallPolicy, first_hold, first_switch_cut_s
+from esl_agent.core.call import CallPolicy, first_hold
 from esl_agent.core.call_signals import Event, Held, HoldMoney, HoldRefused
 from esl_agent.core.leg import Direction, Leg
 from esl_agent.core.money import ZERO
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow
 
-#: Random bits for the order of carriers of one priority.
-CHOICE_BITS: Final = 128
 #: The store's word when it did not answer in time.
 SILENT: Final = "silent"
 
@@ -78,9 +74,9 @@ class Admission:
         """The variables that the caller's leg is to get."""
         gathered = gather(self._book, question, self._operator, self._desk.carriers_up)
         decision = decide(question, self._tempo.paced(question, gathered.facts))
-        legs = self._plan(question, decision, gathered)
+        legs = plan_legs(question, decision, gathered.facts.carriers)
         held = ZERO
-        if decision.admitted and not _is_emergency(decision):
+        if decision.admitted and not is_emergency(decision):
             holder = legs[0].leg_uuid if legs else question.caller_leg_uuid
             decision, held = self._fund(decision, holder, gathered.payer)
         admission_uuid = str(uuid4())
@@ -89,16 +85,7 @@ class Admission:
             return answer_variables(decision, admission_uuid)
         self._expect(question, decision, legs, held)
         self._say("CALL_ADMITTED", question, decision, held=held, carriers=len(legs) or None)
-        return answer_variables(decision, admission_uuid, self._dial(decision, legs, held))
-
-    def _plan(self, question: Question, decision: Decision, gathered: Gathered) -> tuple[PlannedLeg, ...]:
-        """The legs in the order in which they are tried; none for a call that comes in."""
-        if not decision.admitted or not goes_out(question):
-            return ()
-        carriers = choose(
-            gathered.facts.carriers, secrets.randbits(CHOICE_BITS), even_full=_is_emergency(decision)
-        )
-        return tuple(PlannedLeg(str(uuid4()), carrier) for carrier in carriers)
+        return answer_variables(decision, admission_uuid, dial(decision, legs, held))
 
     def _fund(self, decision: Decision, leg_uuid: str, payer: Payer | None) -> tuple[Decision, Decimal]:
         """Hold the first grant; the store's word is final."""
@@ -119,15 +106,11 @@ class Admission:
         self, question: Question, decision: Decision, legs: tuple[PlannedLeg, ...], held: Decimal
     ) -> None:
         """Tell the desk which legs will come; an emergency call's are nobody's concern."""
-        if _is_emergency(decision):
+        if is_emergency(decision):
             return
         own = tuple(leg.leg_uuid for leg in legs) or (question.caller_leg_uuid,)
         priced = _priced(question, decision)
         self._desk.expect(Itinerary(priced, question.caller_leg_uuid, own, held, question.asked_us))
-
-    def _dial(self, decision: Decision, legs: tuple[PlannedLeg, ...], held: Decimal) -> str:
-        cut_after_s = first_switch_cut_s(decision.price, held) if budget.is_metered(decision.price) else None
-        return dial_string(decision, legs, cut_after_s)
 
     def _refuse(self, question: Question, decision: Decision, admission_uuid: str) -> None:
         self._say("CALL_REFUSED", question, decision, reason=decision.reason, rule=decision.rule,
@@ -149,10 +132,6 @@ class Admission:
             tags=",".join(decision.tags) or None,
             **more,
         )
-
-
-def _is_emergency(decision: Decision) -> bool:
-    return TAG_EMERGENCY in decision.tags
 
 
 def _priced(question: Question, decision: Decision) -> Priced:

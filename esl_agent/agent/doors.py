@@ -11,6 +11,7 @@ from esl_agent.agent.database import Database
 from esl_agent.agent.desk import Desk, LiveCall
 from esl_agent.config import AdmissionConfig
 from esl_agent.core.admission.question import Question
+from esl_agent.core.admission.variables import ADMITTED
 from esl_agent.core.call import paid_end_us
 from esl_agent.core.rating import rate_leg
 from esl_agent.noc.log import Log
@@ -67,7 +68,7 @@ class Doors:
 
     def _undelivered(self, question: Question, answer: Answer) -> None:
         """Nobody took the answer, so no leg will come of it."""
-        if answer.variables.get("esl_dial_string"):
+        if answer.variables.get(ADMITTED) == "true":
             self._desk.give_up_newest(question.caller_leg_uuid)
 
     def _trouble(self, trouble: Trouble) -> None:

@@ -105,6 +105,8 @@ def _as_did(owned: OwnedNumber) -> Did:
         is_toll_free=owned.kind is NumberKind.TOLL_FREE,
         payphone_policy=owned.payphone_policy,
         payphone_surcharge=owned.payphone_surcharge,
+        forward_to=owned.forward_to or "",
+        forward_when=owned.forward_when.value,
     )
 
 

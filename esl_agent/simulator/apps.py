@@ -63,7 +63,8 @@ def _export(call: Call, argument: str) -> bool:
 
 
 def _bridge(call: Call, argument: str) -> bool:
-    call.carriers_tried = 0
+    if not argument:
+        return False
     call.dialling = dialling = Dialling(call, parse_dial_string(argument))
     if not dialling.start():
         call.dialling_failed(dialling.cause)
@@ -83,6 +84,8 @@ def _answer(call: Call, argument: str) -> bool:
 
 
 def _respond(call: Call, argument: str) -> bool:
+    if not argument:
+        return False
     digits = argument[:3]
     status = int(digits) if digits.isdecimal() else 480
     if status >= 300:

@@ -313,6 +313,7 @@ class Call:
             leg.bridged_us = 0
             core.fire("CHANNEL_UNBRIDGE", leg, before=ending.bridge_fields(leg, peer))
         self.peer = self.dialling = None
+        self.carriers_tried = 0
         self._running.clear()
         self.plan = replace(self.plan, number=destination)
         self._route(destination)

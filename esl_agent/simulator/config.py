@@ -32,8 +32,7 @@ class SimulatorConfig:
 
     `admission` is the host:port that the dialplan's `socket` application asks
     before it bridges, as the shipped dialplan does; "" lets the dialplan set
-    the payer itself.  `dial_variable` holds the dial string and
-    `refusal_variable` the SIP status that the answer brings.
+    the payer itself.
     """
 
     host: str = "127.0.0.1"
@@ -52,8 +51,6 @@ class SimulatorConfig:
 
     admission: str = ""
     admission_connect_s: float = 5.0
-    dial_variable: str = "esl_dial_string"
-    refusal_variable: str = "esl_refusal"
 
     cdr_dir: Path | None = None  # write mod_json_cdr's files there
     truth_file: Path | None = None  # write what each leg really was there, a JSON line each

@@ -2,7 +2,7 @@
 
 Two worlds.  With no `admission` set, the dialplan itself says who pays, as a
 dialplan by hand would; with it, the call asks a socket server first and then
-bridges with the dial string that it was given, as the shipped dialplan does.
+goes where it was told, as in the shipped dialplan.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from esl_agent.core.admission.variables import ROUTES
 from esl_agent.core.leg import Product
 from esl_agent.simulator.plan import CallPlan, Kind
+from esl_agent.switch.embedded import ASKED_BY
 
 if TYPE_CHECKING:
     from esl_agent.simulator.config import SimulatorConfig
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Application = tuple[str, str]
 
+#: After which the next carrier is tried, of those that the simulated ones give.
+FAILOVER_CAUSES = "NORMAL_TEMPORARY_FAILURE,DESTINATION_OUT_OF_ORDER,REQUESTED_CHAN_UNAVAIL"
 #: Dialled by a transfer, not by a phone: played, then hung up.
 ANNOUNCEMENT_PREFIX = "announce"
 
@@ -41,17 +45,35 @@ def route(config: SimulatorConfig, plan: CallPlan, destination: str) -> Route:
     if plan.kind is Kind.OUTBOUND or not config.admission:
         variables["accountcode"] = plan.account  # who calls in from outside is no customer
     variables |= plan.variables
-    return Route(variables, _asking(config) if config.admission else _by_itself(config, plan))
+    return Route(variables, _asking(config, plan) if config.admission else _by_itself(config, plan))
 
 
-def _asking(config: SimulatorConfig) -> list[Application]:
-    return [
+def _asking(config: SimulatorConfig, plan: CallPlan) -> list[Application]:
+    applications = [
         ("set", "hangup_after_bridge=true"),
-        ("set", "continue_on_fail=true"),
+        ("set", f"continue_on_fail={FAILOVER_CAUSES}"),
+    ]
+    if plan.kind is Kind.OUTBOUND:
+        applications += _ask(config, account=plan.account, product=Product.TERMINATION)
+    else:
+        applications += _ask(config, product=Product.INBOUND, number=plan.did, did=plan.did, trunk="true")
+    if plan.kind is Kind.INBOUND:
+        return [*applications, ("bridge", f"sofia/customer/{plan.device}@127.0.0.1:5071")]
+    if plan.kind is Kind.FORWARDED:
+        applications += _ask(
+            config, product=Product.FORWARDING, number=plan.number, did=plan.did, trunk="true"
+        )
+    return [*applications, *(("bridge", f"${{{route}}}") for route in ROUTES), ("hangup", "")]
+
+
+def _ask(config: SimulatorConfig, **asked: str) -> list[Application]:
+    """The question, and the answer where it is a refusal: `respond` without a status does nothing."""
+    return [
+        *(("set", f"{name}={asked.get(field, '')}") for field, name in ASKED_BY.items()),
+        ("set", "esl_sip_code=503"),
         ("set", "socket_resume=true"),
         ("socket", f"{config.admission} async full"),
-        ("bridge", f"${{{config.dial_variable}}}"),
-        ("respond", f"${{{config.refusal_variable}}}"),
+        ("respond", "${esl_sip_code}"),
     ]
 
 

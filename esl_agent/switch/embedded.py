@@ -66,18 +66,20 @@ KNOWN_BY = {
 #: (The outbound socket can't do as much: before `socket` the dialplan sets `esl_admitted` to false itself.)
 NO_ANSWER = {
     "esl_admission": "",
-    "esl_account": "",
-    "esl_product": "",
-    "esl_number": "",
     "esl_reason": "no_decision",
     "esl_sip_code": "503",
     "esl_hangup_cause": "NORMAL_TEMPORARY_FAILURE",
     "esl_announcement": "try_later",
     "esl_tags": "",
-    "esl_dial_string": "",
+    "esl_route_1": "",
+    "esl_route_2": "",
+    "esl_route_3": "",
+    "esl_route_4": "",
+    "esl_forward_to": "",
+    "esl_forward_when": "",
     "esl_admitted": "false",
 }
-#: What is set instead for an emergency call: admitted, without a dial string, so by the dialplan's own
+#: What is set instead for an emergency call: admitted, without a route, so by the dialplan's own
 #: carriers.  The dialplan sends such calls out before it asks anybody; this is for one that doesn't.
 EMERGENCY = dict(
     NO_ANSWER,

@@ -52,13 +52,7 @@ class Exchange:
 
     def place(self, **plan: object) -> CallHandle:
         defaults = {"number": UK, "caller": "15145550100", "ring_ms": 20, "talk_ms": 200}
-        made = CallPlan(**defaults | plan)  # type: ignore[arg-type]
-        product = {Kind.OUTBOUND: "termination", Kind.INBOUND: "inbound", Kind.FORWARDED: "forwarding"}
-        asks = {"esl_ask_account": made.account if made.kind is Kind.OUTBOUND else "",
-                "esl_ask_product": product[made.kind], "esl_ask_number": made.number}  # fmt: skip
-        if made.kind is not Kind.OUTBOUND:
-            asks |= {"esl_ask_did": made.did, "esl_ask_trunk": "true"}
-        return self.simulator.place_call(replace(made, variables=asks | dict(made.variables)))
+        return self.simulator.place_call(CallPlan(**defaults | plan))  # type: ignore[arg-type]
 
     def cdrs(self, count: int) -> list[CdrRow]:
         """All rows there are, once there are `count`, oldest first."""
@@ -75,7 +69,7 @@ def exchange(
     conn: Connection, carriers: None, start_daemon: Callable[..., Daemon], journal: Journal
 ) -> Iterator[Exchange]:
     port = free_port()
-    config = SimulatorConfig(port=0, admission=f"127.0.0.1:{port}", refusal_variable="esl_sip_code")
+    config = SimulatorConfig(port=0, admission=f"127.0.0.1:{port}")
     simulator = Simulator(config).start()
     daemon = start_daemon(simulator.port, admission={"outbound_port": port, "allow_premium": False})
     yield Exchange(simulator, daemon, journal, conn)

@@ -25,11 +25,12 @@ ADMITTED = Answer(
         "esl_admission": "76a32f67-0256-4268-a1ba-e0317bb38fcb",
         "esl_account": "1001",
         "esl_reason": "",
-        "esl_dial_string": (
+        "esl_route_1": (
             "[origination_uuid=06add903-7912-4af7-bfda-bdc950550e4f,esl_carrier=alpha,"
             "api_on_answer_esl=sched_api +60 cut_x uuid_kill x ALLOTTED_TIMEOUT]"
-            "sofia/gateway/alpha/15145551234|[esl_carrier=beta]sofia/gateway/beta/+15145551234"
+            "sofia/gateway/alpha/15145551234"
         ),
+        "esl_route_2": "[esl_carrier=beta]sofia/gateway/beta/+15145551234",
         "esl_admitted": "true",
     }
 )

@@ -146,13 +146,12 @@ def test_the_refusal_is_admissions_own() -> None:
     """Every variable of an answer, with the values of `no_decision`, in the same order."""
     refusal = REFUSALS[Reason.NO_DECISION]
     answer = answer_variables(Decision(admitted=False, rule="", refusal=refusal), LEG)
-    unsaid = dict.fromkeys(("esl_admission", "esl_product"), "")
-    assert list(embedded.NO_ANSWER.items()) == list((answer | unsaid).items())
+    assert list(embedded.NO_ANSWER.items()) == list((answer | {"esl_admission": ""}).items())
 
 
 def test_without_a_daemon_calls_are_refused(freeswitch: Freeswitch, tmp_path: Path) -> None:
     freeswitch.settings["esl_door"] = str(tmp_path / "nobody")
-    session = Session(esl_dial_string="of an earlier question")
+    session = Session(esl_route_1="of an earlier question")
     embedded.handler(session)
     assert session.answer() == embedded.NO_ANSWER
     assert re.search(r"esl-agent: ConnectionError: no daemon at .*/nobody", freeswitch.said[-1])
@@ -165,7 +164,7 @@ def test_without_a_daemon_emergency_calls_pass(freeswitch: Freeswitch, tmp_path:
     embedded.handler(session)
     assert session.answer() == embedded.EMERGENCY
     assert session.variables["esl_admitted"] == "true"
-    assert not session.variables["esl_dial_string"]
+    assert not session.variables["esl_route_1"]
 
 
 def test_emergency_numbers_are_those_of_numbering() -> None:
@@ -373,7 +372,7 @@ def test_alone_on_the_standard_library_it_asks_and_is_answered(door: LocalDoor, 
         cwd=tmp_path,
     )
     told = json.loads(ran.stdout)
-    assert told["session"]["esl_dial_string"] == ADMITTED.variables["esl_dial_string"]
+    assert told["session"]["esl_route_1"] == ADMITTED.variables["esl_route_1"]
     ours = {name for name in told["loaded"] if name.startswith("esl_agent")}
     assert ours == {"esl_agent", "esl_agent.switch", "esl_agent.switch.embedded"}
     foreign = {name.partition(".")[0] for name in told["loaded"]} - sys.stdlib_module_names

@@ -114,10 +114,10 @@ def test_an_agent_that_fails_sets_nothing(outbound: OutboundDoor, agent: Agent) 
 def test_a_variable_that_the_switch_would_read_otherwise_sets_nothing(
     outbound: OutboundDoor, agent: Agent, value: str
 ) -> None:
-    agent.verdict = lambda question: Answer({"esl_dial_string": value, "esl_admitted": "true"})
+    agent.verdict = lambda question: Answer({"esl_route_1": value, "esl_admitted": "true"})
     with CallingSwitch(outbound.port) as switch:
         assert switch.told() is None
-    assert "esl_dial_string can't be set" in agent.trouble(TroubleKind.NO_DECISION).detail
+    assert "esl_route_1 can't be set" in agent.trouble(TroubleKind.NO_DECISION).detail
 
 
 def test_a_late_answer_sets_nothing_and_is_handed_back(open_outbound: OpenOutbound, agent: Agent) -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from esl_agent.core.admission.carriers import CarrierError, NumberFormat
 from esl_agent.core.admission.decide import decide
-from esl_agent.core.admission.dial import PlannedLeg, dial_string
+from esl_agent.core.admission.dial import PlannedLeg, dial_strings
 from esl_agent.core.admission.tokens import TokenError
 from esl_agent.core.admission.variables import answer_variables, as_multiset
 from esl_agent.core.leg import Product
@@ -84,11 +84,10 @@ def test_whatever_is_dialled_and_whoever_calls(
     )
     decision = decide(question, known)
     legs = [PlannedLeg(uuid, a_carrier(number_format=number_format)) for uuid in UUIDS]
-    dialling = dial_string(decision, legs, cut_after_s=53)
+    dialled_strings = dial_strings(decision, legs, cut_after_s=53)
 
-    for uuid, tried in zip(UUIDS, switch_text.dial_string(dialling), strict=bool(dialling)):
-        assert len(tried) == 1, "two legs at once"
-        variables, endpoint = tried[0]
+    for uuid, text in zip(UUIDS, dialled_strings, strict=decision.admitted):
+        [[(variables, endpoint)]] = switch_text.dial_string(text)
         assert variables["origination_uuid"] == uuid
         assert variables["esl_account"] == str(ACCOUNT)
         assert endpoint.removeprefix("sofia/gateway/alpha/").removeprefix("+").isdecimal()
@@ -96,7 +95,7 @@ def test_whatever_is_dialled_and_whoever_calls(
         shown = variables.get("origination_caller_id_number", "0")
         assert shown.removeprefix("+").isdecimal()
 
-    answer = answer_variables(decision, ADMISSION, dialling)
+    answer = answer_variables(decision, ADMISSION, dialled_strings)
     told = switch_text.multiset(as_multiset(answer))
     assert told == {name: value for name, value in answer.items() if value}
     assert told["esl_admitted"] == ("true" if decision.admitted else "false")
@@ -123,7 +122,7 @@ def test_even_if_what_should_be_digits_were_not(digits: str, caller_id: str, did
     number = replace(a_number(LONDON), digits=digits)
     wrong = replace(admitted, number=number, caller_id=caller_id, forwarded_from=did)
     try:
-        dialling = dial_string(wrong, [PlannedLeg(UUIDS[0], a_carrier())])
+        [dialling] = dial_strings(wrong, [PlannedLeg(UUIDS[0], a_carrier())])
     except TokenError:
         return
     assert digits.isdecimal()
@@ -140,7 +139,7 @@ def test_a_carrier_is_what_it_is_described_as_or_none(name: str, template: str, 
         carrier = a_carrier(name, dial_template=f"sofia/{template}/{{number}}", prepend=prepend)
     except CarrierError:
         return
-    answer = dial_string(decide(a_question(), some_facts()), [PlannedLeg(UUIDS[0], carrier)])
+    [answer] = dial_strings(decide(a_question(), some_facts()), [PlannedLeg(UUIDS[0], carrier)])
     [[leg]] = switch_text.dial_string(answer)
     assert leg.endpoint == f"sofia/{template}/{prepend}{LONDON}"
     assert leg.variables["esl_carrier"] == name

@@ -7,11 +7,18 @@ from itertools import pairwise
 import pytest
 
 from esl_agent.core.leg import Product
+from esl_agent.simulator.call import Call
 from esl_agent.simulator.plan import Kind, Outcome
 
 from .bench import NOW_US, SECOND_US, Bench
 
 FATAL = "outbound_redirect_fatal=true"
+
+
+def admit(call: Call, argument: str) -> None:
+    """As an agent does that has nothing against the call, whose routes are set already."""
+    call.caller.set_variable("esl_sip_code", None)
+    call.socket_closed(resume=True)
 
 
 def test_an_answered_call_talks_as_long_as_the_plan_says() -> None:
@@ -170,10 +177,10 @@ def test_a_transfer_to_an_announcement_is_heard_and_ends_the_call() -> None:
 
 def test_the_first_to_answer_of_several_that_ring_wins() -> None:
     bench = Bench(admission="127.0.0.1:1")
-    bench.core.dial_agent = lambda call, argument: call.socket_closed(resume=True)
+    bench.core.dial_agent = admit
     call = bench.place(
         variables={
-            "esl_dial_string": "[origination_uuid=one]sofia/carrier/1@127.0.0.1:5090"
+            "esl_route_1": "[origination_uuid=one]sofia/carrier/1@127.0.0.1:5090"
             ",[origination_uuid=two]sofia/carrier/2@127.0.0.1:5091"
         }
     )
@@ -189,10 +196,10 @@ def test_the_first_to_answer_of_several_that_ring_wins() -> None:
 def test_a_redirection_is_followed_unless_it_is_forbidden() -> None:
     """Followed, it talks on, and the events still show the number that was dialled."""
     bench = Bench(admission="127.0.0.1:1")
-    bench.core.dial_agent = lambda call, argument: call.socket_closed(resume=True)
+    bench.core.dial_agent = admit
     carrier = "sofia/carrier/15145550123@127.0.0.1:5090"
-    bench.place(outcome=Outcome.REDIRECTED, variables={"esl_dial_string": carrier})
-    bench.place(outcome=Outcome.REDIRECTED, variables={"esl_dial_string": f"[{FATAL}]{carrier}"})
+    bench.place(outcome=Outcome.REDIRECTED, variables={"esl_route_1": carrier})
+    bench.place(outcome=Outcome.REDIRECTED, variables={"esl_route_1": f"[{FATAL}]{carrier}"})
     bench.pass_s(5)
 
     assert sorted(leg.cause for leg in bench.outbound()) == ["NORMAL_CLEARING", "REQUESTED_CHAN_UNAVAIL"]
@@ -203,13 +210,14 @@ def test_a_redirection_is_followed_unless_it_is_forbidden() -> None:
 def test_the_switch_arms_the_cut_itself_when_the_leg_is_answered() -> None:
     """As tried on a real one: with no client connected the leg ended by itself."""
     bench = Bench(admission="127.0.0.1:1")
-    bench.core.dial_agent = lambda call, argument: call.socket_closed(resume=True)
-    dial = "|".join(
-        f"[origination_uuid={leg},api_on_answer_x='sched_api +4 cut_{leg} uuid_kill {leg} ALLOTTED_TIMEOUT']"
+    bench.core.dial_agent = admit
+    routes = {
+        f"esl_route_{i}": f"[origination_uuid={leg},"
+        f"api_on_answer_x='sched_api +4 cut_{leg} uuid_kill {leg} ALLOTTED_TIMEOUT']"
         f"sofia/carrier/12125550147@127.0.0.1:509{i}"
-        for i, leg in enumerate(("first", "second"))
-    )
-    bench.place(talk_ms=60_000, carriers_refusing=1, variables={"esl_dial_string": dial})
+        for i, leg in enumerate(("first", "second"), 1)
+    }
+    bench.place(talk_ms=60_000, carriers_refusing=1, variables=routes)
     bench.pass_s(10)
 
     second = bench.truths()["second"]

@@ -80,12 +80,12 @@ SHORT = CallPlan(ring_ms=20, talk_ms=100)
 
 
 def test_a_call_is_bridged_as_the_agent_says(start: StartSimulator) -> None:
-    dial = "|".join(
-        f"[origination_uuid={leg},esl_account=1001,esl_product=termination,esl_number=12125550147,"
-        f"esl_carrier={carrier}]sofia/carrier/12125550147@127.0.0.1:509{i}"
-        for i, (leg, carrier) in enumerate(((LEG_A, "north"), (LEG_B, "south")))
-    )
-    with agent(with_variables(f"esl_dial_string={dial}")) as address:
+    routes = [
+        f"esl_route_{i}=[origination_uuid={leg},esl_account=1001,esl_product=termination,"
+        f"esl_number=12125550147,esl_carrier={carrier}]sofia/carrier/12125550147@127.0.0.1:509{i}"
+        for i, (leg, carrier) in enumerate(((LEG_A, "north"), (LEG_B, "south")), 1)
+    ]
+    with agent(with_variables("esl_sip_code=", *routes)) as address:
         simulator = start(admission=address)
         causes = ended(simulator, CallPlan(ring_ms=20, talk_ms=100, carriers_refusing=1))
     truths = {truth.uuid: truth for truth in simulator.legs_ended()}
@@ -132,7 +132,7 @@ def test_what_the_agent_reads_at_connect_is_the_whole_channel(start: StartSimula
 def test_a_refusal_is_answered_with_the_status_the_agent_gives(
     start: StartSimulator, status: str, cause: str
 ) -> None:
-    with agent(with_variables(f"esl_refusal={status}")) as address:
+    with agent(with_variables(f"esl_sip_code={status}")) as address:
         simulator = start(admission=address)
         causes = ended(simulator, SHORT)
 
@@ -177,7 +177,7 @@ def test_who_calls_from_outside_has_no_account(start: StartSimulator) -> None:
 def test_hosts_are_tried_in_order(start: StartSimulator) -> None:
     with agent(lambda sock: None) as dead:
         pass
-    with agent(with_variables("esl_refusal=486")) as alive:
+    with agent(with_variables("esl_sip_code=486")) as alive:
         simulator = start(admission=f"{dead}|{alive}")
         causes = ended(simulator, SHORT)
 
@@ -263,7 +263,7 @@ def test_a_transfer_asks_again(start: StartSimulator) -> None:
         number = text.split("Caller-Destination-Number: ")[1].split("\n")[0]
         asked.put(number)
         dial = f"sofia/carrier/{number}@127.0.0.1:5090"
-        sock.sendall((sendmsg("set", f"esl_dial_string={dial}") + "exit\n\n").encode())
+        sock.sendall((sendmsg("multiset", f"^^;esl_sip_code=;esl_route_1={dial}") + "exit\n\n").encode())
         read_all(sock)
 
     with agent(decide) as address:
@@ -280,7 +280,7 @@ def test_a_transfer_asks_again(start: StartSimulator) -> None:
 
 def test_a_caller_that_cancels_while_it_rings(start: StartSimulator) -> None:
     dial = f"[origination_uuid={LEG_A}]sofia/carrier/1@127.0.0.1:5090"
-    with agent(with_variables(f"esl_dial_string={dial}")) as address:
+    with agent(with_variables("esl_sip_code=", f"esl_route_1={dial}")) as address:
         simulator = start(admission=address)
         causes = ended(simulator, CallPlan(ring_ms=50, outcome=Outcome.CANCELLED))
 

@@ -13,8 +13,8 @@ from fixtures.admission import LONDON, OWNED, a_carrier, a_question, some_facts
 
 from esl_agent.core.admission.carriers import Carrier
 from esl_agent.core.admission.decide import decide
-from esl_agent.core.admission.dial import PlannedLeg, dial_string
-from esl_agent.core.admission.variables import answer_variables, as_multiset
+from esl_agent.core.admission.dial import PlannedLeg, dial_strings
+from esl_agent.core.admission.variables import ROUTES, answer_variables, as_multiset
 from esl_agent.lab.console import Event
 from esl_agent.lab.freeswitch import PrivateSwitch
 from esl_agent.switch.client import SwitchConnection
@@ -78,7 +78,7 @@ def legs_by(carriers: Sequence[Carrier]) -> list[PlannedLeg]:
 
 
 def test_the_variables_stand_on_the_callers_leg(calls: Calls, leg_uuid: str, execute: Execute) -> None:
-    dialling = dial_string(ADMITTED, legs_by(CARRIERS), CUT_AFTER_S)
+    dialling = dial_strings(ADMITTED, legs_by(CARRIERS), CUT_AFTER_S)
     answer = answer_variables(ADMITTED, str(uuid.uuid4()), dialling)
     execute("multiset", as_multiset(answer))
     executed(calls, leg_uuid, as_multiset(answer))
@@ -88,7 +88,7 @@ def test_the_variables_stand_on_the_callers_leg(calls: Calls, leg_uuid: str, exe
 
 
 def test_a_refusal_leaves_nothing_of_an_admission(calls: Calls, leg_uuid: str, execute: Execute) -> None:
-    dialling = dial_string(ADMITTED, legs_by(CARRIERS), CUT_AFTER_S)
+    dialling = dial_strings(ADMITTED, legs_by(CARRIERS), CUT_AFTER_S)
     refused = as_multiset(answer_variables(REFUSED, str(uuid.uuid4())))
     execute("multiset", as_multiset(answer_variables(ADMITTED, str(uuid.uuid4()), dialling)))
     execute("multiset", refused)
@@ -96,7 +96,7 @@ def test_a_refusal_leaves_nothing_of_an_admission(calls: Calls, leg_uuid: str, e
 
     left = variables_of(calls, leg_uuid)
     assert (left["esl_admitted"], left["esl_reason"]) == ("false", "unknown_account")
-    assert not {"esl_dial_string", "esl_account"} & left.keys()
+    assert not {*ROUTES, "esl_account"} & left.keys()
 
 
 def test_each_carrier_is_tried_with_a_leg_as_planned(calls: Calls, leg_uuid: str, execute: Execute) -> None:
@@ -104,12 +104,15 @@ def test_each_carrier_is_tried_with_a_leg_as_planned(calls: Calls, leg_uuid: str
     calls.alpha("refuse", status="503 Service Unavailable")
     beta = calls.beta("answer", ring_ms=50)
     legs = legs_by(CARRIERS)
-    dialling = dial_string(ADMITTED, legs, CUT_AFTER_S)
+    dialling = dial_strings(ADMITTED, legs, CUT_AFTER_S)
     execute("multiset", as_multiset(answer_variables(ADMITTED, str(uuid.uuid4()), dialling)))
     execute("export", "nolocal:absolute_codec_string=PCMU")  # a loopback leg would offer what it has
-    execute("bridge", "${esl_dial_string}")
+    execute("set", "continue_on_fail=true")
+    for route in ROUTES:
+        execute("bridge", f"${{{route}}}")
 
-    for leg, [meant] in zip(legs, switch_text.dial_string(dialling), strict=True):
+    for leg, text in zip(legs, dialling, strict=True):
+        [[meant]] = switch_text.dial_string(text)
         made = created(calls, leg.leg_uuid)
         for name, value in meant.variables.items():
             assert made[f"variable_{name}"] == value

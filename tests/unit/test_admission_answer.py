@@ -15,6 +15,7 @@ from fixtures.admission import (
     UUIDS,
     a_carrier,
     a_customer,
+    a_did,
     a_number,
     a_question,
     some_facts,
@@ -27,11 +28,11 @@ from esl_agent.core.admission.dial import (
     ACCOUNT_ID_MAX,
     PlannedLeg,
     cut_command,
-    dial_string,
+    dial_strings,
     number_for_pricing,
 )
 from esl_agent.core.admission.tokens import TokenError
-from esl_agent.core.admission.variables import answer_variables, as_multiset, checked_value
+from esl_agent.core.admission.variables import ROUTES, answer_variables, as_multiset, checked_value
 from esl_agent.core.leg import Product
 from esl_agent.core.numbering import Numbering
 from esl_agent.switch import commands
@@ -46,53 +47,57 @@ def decision(product: Product = Product.TERMINATION, **facts: Any) -> Decision:
     return decide(a_question(product), some_facts(product, **facts))
 
 
-class TestDialString:
+def only_leg(text: str) -> switch_text.DialledLeg:
+    [[leg]] = switch_text.dial_string(text)
+    return leg
+
+
+class TestDialStrings:
     def test_in_full(self) -> None:
         first, second = UUIDS
-        assert dial_string(decision(), LEGS, cut_after_s=53) == (
+        assert dial_strings(decision(), LEGS, cut_after_s=53) == (
             f"[origination_uuid={first},esl_account=1001,esl_product=termination,esl_number=+442079460000,"
             "esl_carrier=alpha,outbound_redirect_fatal=true,"
             "origination_caller_id_number=15145550100,origination_caller_id_name=15145550100,"
             "leg_progress_timeout=8,"
             f"api_on_answer_esl=sched_api +53 cut_{first} uuid_kill {first} ALLOTTED_TIMEOUT]"
-            "sofia/gateway/alpha/442079460000"
-            "|"
+            "sofia/gateway/alpha/442079460000",
             f"[origination_uuid={second},esl_account=1001,esl_product=termination,esl_number=+442079460000,"
             "esl_carrier=beta,outbound_redirect_fatal=true,"
             "origination_caller_id_number=+15145550100,origination_caller_id_name=+15145550100,"
             f"api_on_answer_esl=sched_api +53 cut_{second} uuid_kill {second} ALLOTTED_TIMEOUT]"
-            "sofia/gateway/beta/+442079460000"
+            "sofia/gateway/beta/+442079460000",
         )
 
-    def test_the_switch_reads_two_legs_one_after_the_other(self) -> None:
-        tries = switch_text.dial_string(dial_string(decision(), LEGS, cut_after_s=53))
-        assert [[leg.endpoint for leg in legs] for legs in tries] == [
-            ["sofia/gateway/alpha/442079460000"],
-            ["sofia/gateway/beta/+442079460000"],
+    def test_the_switch_reads_one_leg_in_each(self) -> None:
+        legs = [only_leg(text) for text in dial_strings(decision(), LEGS, cut_after_s=53)]
+        assert [leg.endpoint for leg in legs] == [
+            "sofia/gateway/alpha/442079460000",
+            "sofia/gateway/beta/+442079460000",
         ]
-        assert [legs[0].variables["origination_uuid"] for legs in tries] == list(UUIDS)
+        assert [leg.variables["origination_uuid"] for leg in legs] == list(UUIDS)
 
     def test_a_forwarded_leg_names_the_did(self) -> None:
-        [[leg]] = switch_text.dial_string(dial_string(decision(Product.FORWARDING), LEGS[:1]))
+        leg = only_leg(*dial_strings(decision(Product.FORWARDING), LEGS[:1]))
         assert leg.variables["esl_product"] == "forwarding"
         assert leg.variables["esl_forwarded_from"] == DID
         assert leg.variables["esl_account"] == str(ACCOUNT)
 
     def test_a_call_that_is_not_metered_is_never_cut(self) -> None:
-        [[leg]] = switch_text.dial_string(dial_string(decision(), LEGS[:1]))
+        leg = only_leg(*dial_strings(decision(), LEGS[:1]))
         assert not any(name.startswith("api_on_answer") for name in leg.variables)
 
     def test_an_emergency_call_of_nobody_names_no_account(self) -> None:
         unknown: dict[str, Any] = {"customer": None, "caller": None, "owns_caller": False, "is_known": False}
-        answer = dial_string(decision(number=a_number("911"), **unknown), LEGS[:1])
+        [answer] = dial_strings(decision(number=a_number("911"), **unknown), LEGS[:1])
         assert answer == (
             f"[origination_uuid={UUIDS[0]},esl_product=termination,esl_number=911,esl_carrier=alpha,"
             "outbound_redirect_fatal=true,leg_progress_timeout=8]sofia/gateway/alpha/911"
         )
 
     def test_there_is_none_without_an_admission_or_a_leg(self) -> None:
-        assert dial_string(decision(customer=None), LEGS) == ""
-        assert dial_string(decision(), []) == ""
+        assert dial_strings(decision(customer=None), LEGS) == ()
+        assert dial_strings(decision(), []) == ()
 
     def test_the_cut_is_the_agents_own_command(self) -> None:
         """So that the agent's `sched_del` takes it back."""
@@ -117,27 +122,29 @@ class TestDialString:
     )
     def test_a_decision_gone_wrong_is_not_dialled(self, wrong: dict[str, Any]) -> None:
         with pytest.raises(TokenError):
-            dial_string(replace(decision(), **wrong), LEGS)
+            dial_strings(replace(decision(), **wrong), LEGS)
 
     @pytest.mark.parametrize("leg_uuid", ["", "U1", UUIDS[0] + "\n", UUIDS[0].upper()])
     def test_nor_a_leg_without_a_uuid_of_ours(self, leg_uuid: str) -> None:
         with pytest.raises(TokenError):
-            dial_string(decision(), [PlannedLeg(leg_uuid, ALPHA)])
+            dial_strings(decision(), [PlannedLeg(leg_uuid, ALPHA)])
 
 
 class TestVariables:
     def test_of_an_admission(self) -> None:
-        assert answer_variables(decision(), ADMISSION, "[a=b]sofia/x") == {
+        assert answer_variables(decision(), ADMISSION, ["[a=b]sofia/x"]) == {
             "esl_admission": ADMISSION,
-            "esl_account": "1001",
-            "esl_product": "termination",
-            "esl_number": "+442079460000",
             "esl_reason": "",
             "esl_sip_code": "",
             "esl_hangup_cause": "",
             "esl_announcement": "",
             "esl_tags": "",
-            "esl_dial_string": "[a=b]sofia/x",
+            "esl_route_1": "[a=b]sofia/x",
+            "esl_route_2": "",
+            "esl_route_3": "",
+            "esl_route_4": "",
+            "esl_forward_to": "",
+            "esl_forward_when": "",
             "effective_caller_id_number": OWNED,
             "effective_caller_id_name": OWNED,
             "esl_admitted": "true",
@@ -145,26 +152,34 @@ class TestVariables:
 
     def test_of_a_refusal(self) -> None:
         refused = decision(customer=a_customer(max_calls=0))
-        assert answer_variables(refused, ADMISSION, "[a=b]sofia/x") == {
+        assert answer_variables(refused, ADMISSION, ["[a=b]sofia/x"]) == {
             "esl_admission": ADMISSION,
-            "esl_account": "1001",
-            "esl_product": "termination",
-            "esl_number": "+442079460000",
             "esl_reason": "too_many_calls",
             "esl_sip_code": "486",
             "esl_hangup_cause": "USER_BUSY",
             "esl_announcement": "too_many_calls",
             "esl_tags": "",
-            "esl_dial_string": "",
+            "esl_route_1": "",
+            "esl_route_2": "",
+            "esl_route_3": "",
+            "esl_route_4": "",
+            "esl_forward_to": "",
+            "esl_forward_when": "",
             "esl_admitted": "false",
         }
 
+    def test_a_call_that_comes_in_is_told_whose_it_is_and_where_it_may_go_on_to(self) -> None:
+        did = replace(a_did(), forward_to=LONDON, forward_when="busy")
+        told = answer_variables(decision(Product.INBOUND, did=did), ADMISSION)
+        assert (told["esl_account"], told["esl_product"]) == (str(ACCOUNT), "inbound")
+        assert (told["esl_forward_to"], told["esl_forward_when"]) == (f"+{LONDON}", "busy")
+
     def test_a_refusal_takes_back_an_admission_before_it(self) -> None:
-        admitted = answer_variables(decision(), ADMISSION, dial_string(decision(), LEGS))
+        admitted = answer_variables(decision(), ADMISSION, dial_strings(decision(), LEGS))
         refused = answer_variables(decision(customer=None), ADMISSION)
         left = switch_text.multiset(as_multiset(admitted) + "~" + as_multiset(refused)[3:])
         assert left["esl_admitted"] == "false"
-        assert "esl_dial_string" not in left
+        assert not left.keys() & set(ROUTES)
 
     def test_admitted_comes_last_when_all_else_stands(self) -> None:
         for answer in (decision(), decision(customer=None)):
@@ -186,7 +201,7 @@ class TestVariables:
 
 class TestMultiset:
     def test_sets_what_was_meant(self) -> None:
-        variables = answer_variables(decision(), ADMISSION, dial_string(decision(), LEGS, 53))
+        variables = answer_variables(decision(), ADMISSION, dial_strings(decision(), LEGS, 53))
         expected = {name: value for name, value in variables.items() if value}
         assert switch_text.multiset(as_multiset(variables)) == expected
 

@@ -14,7 +14,7 @@ from esl_agent.core.numbering.number import Number, NumberClass
 from esl_agent.errors import EslAgentError
 
 #: Tried for one call; a caller hears silence while they are.
-CARRIERS_TRIED_MAX: Final = 8
+CARRIERS_TRIED_MAX: Final = 4
 WEIGHT_MAX: Final = 1_000
 STRIP_DIGITS_MAX: Final = 15
 PROGRESS_TIMEOUT_S_MAX: Final = 120

@@ -96,6 +96,7 @@ def _decision(
     if is_emergency and budget.is_metered(price):
         price = UNPRICED  # whatever was looked up: nothing is held, metered or charged
     refuse = verdict if isinstance(verdict, Refuse) else None
+    onward = facts.did if refuse is None and question.product is Product.INBOUND else None
     return Decision(
         admitted=refuse is None,
         rule=rule.__name__,
@@ -110,6 +111,8 @@ def _decision(
         most=facts.limits.spend_per_call,
         caller_id=caller_id or "",
         forwarded_from=facts.did.number if facts.did and question.product is Product.FORWARDING else None,
+        forward_to=onward.forward_to if onward else "",
+        forward_when=onward.forward_when if onward else "never",
         tags=_tags(question, facts, caller_id, is_emergency=is_emergency),
         trace=trace,
     )

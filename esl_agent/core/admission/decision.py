@@ -66,6 +66,8 @@ class Decision:
     most: Decimal | None = None  # never to hold more than this for the call
     caller_id: str = ""  # to send; digits, "" for none
     forwarded_from: str | None = None  # the DID, in digits
+    forward_to: str = ""  # of a call that comes in: where its DID sends calls on to, in digits
+    forward_when: str = "never"  # and when: always, busy, no_answer or never
     tags: tuple[str, ...] = ()
     trace: tuple[Judgement, ...] = ()
 

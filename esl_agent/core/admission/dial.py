@@ -1,6 +1,9 @@
-"""The dial string: every carrier in order, each leg with its UUID, who pays for it, and its cut-off.
+"""Dial strings, one for each carrier: the leg's UUID, who pays for it, and its cut-off.
 
-`[origination_uuid=U1,esl_account=1001,…]sofia/gateway/alpha/15145551234|[…U2…]sofia/…`
+`[origination_uuid=U1,esl_account=1001,…]sofia/gateway/alpha/15145551234`
+
+The dialplan bridges to one after the other.  In one string, with `|` between
+them, the switch would try the next after busy and no answer, too.
 
 Every piece comes through `tokens`: nothing that a phone sent can end a bracket,
 add a variable or a carrier, or be expanded.
@@ -22,7 +25,6 @@ ACCOUNT_ID_MAX: Final = 999_999_999_999_999_999
 CUT_VARIABLE: Final = "api_on_answer_esl"
 CUT_CAUSE: Final = "ALLOTTED_TIMEOUT"
 
-_NEXT_CARRIER: Final = "|"
 _E164_DIGITS_MIN: Final = 7
 
 
@@ -34,18 +36,20 @@ class PlannedLeg:
     carrier: Carrier
 
 
-def dial_string(decision: Decision, legs: Sequence[PlannedLeg], cut_after_s: int | None = None) -> str:
-    """What `bridge` is given; "" where there is no leg, or nothing was admitted.
+def dial_strings(
+    decision: Decision, legs: Sequence[PlannedLeg], cut_after_s: int | None = None
+) -> tuple[str, ...]:
+    """What `bridge` is given, time after time; nothing where nothing was admitted.
 
     The switch itself ends the call `cut_after_s` seconds after its answer, if
     the agent never speaks again (`call.first_switch_cut_s`); None for a call
     that isn't metered.  Raises TokenError or CarrierError.
     """
     if not decision.admitted or decision.number is None:
-        return ""
-    return _NEXT_CARRIER.join(
-        f"[{_brackets(decision, decision.number, leg, cut_after_s)}]{leg.carrier.dials(decision.number)}"
-        for leg in legs
+        return ()
+    number = decision.number
+    return tuple(
+        f"[{_brackets(decision, number, leg, cut_after_s)}]{leg.carrier.dials(number)}" for leg in legs
     )
 
 

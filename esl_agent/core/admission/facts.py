@@ -50,6 +50,8 @@ class Did:
     is_toll_free: bool = False
     payphone_policy: PayphonePolicy = PayphonePolicy.ALLOW
     payphone_surcharge: Decimal = ZERO
+    forward_to: str = ""  # where its calls go on to; digits from the country code on
+    forward_when: str = "never"  # always, busy, no_answer or never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
