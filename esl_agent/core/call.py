@@ -16,8 +16,9 @@ held buys whole increments; the end of the last one that is paid is the call's
   is set *behind* the paid end and the agent's own cut decides to the millisecond.
 
 A hold that is refused is asked for once more just before the cut: another
-call of the account may have ended meanwhile and left its money.  A hold that
-nobody answers buys nothing, so the call ends with what it has.
+call of the account may have ended meanwhile and left its money; and at once
+when money comes in.  A hold that nobody answers buys nothing, so the call ends
+with what it has.  A call whose account may make none any more must end now.
 
 The machine neither reads a clock nor does anything: `now_us` is an argument
 (microseconds, the switch's clock) and what is to be done comes back as effects.
@@ -39,11 +40,15 @@ Transitions
     talking   HoldRefused   talking      switch cut behind the paid end, one more ask
     talking   HoldFailed    talking      as HoldRefused
     talking   AskDue        talking      hold; if one is out already: as HoldFailed
+    talking   MoneyCame     talking      hold, where the last one was refused
     talking   CutDue        ending       kill, kill timer
     talking   Ended         ended        settle
     ending    Answered      ending       (answer time noted)
     ending    CutDue        ending       kill again, `KILLS_MAX` times at most
     ending    Ended         ended        settle
+    asking    MustEnd       ending       kill
+    ringing   MustEnd       ending       kill
+    talking   MustEnd       ending       kill
 
 Any other pair changes nothing: events come twice, late and out of order.
 """
@@ -51,9 +56,8 @@ Any other pair changes nothing: events come twice, late and out of order.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, Final
 
 from esl_agent.core import budget
@@ -73,15 +77,23 @@ from esl_agent.core.call_signals import (
     HoldMoney,
     HoldRefused,
     KillLeg,
+    MoneyCame,
+    MustEnd,
     Note,
     SetTimer,
     Settle,
     Timer,
 )
+from esl_agent.core.call_state import US_PER_MS, US_PER_S, Call, CallPolicy, Phase, paid_end_us
 from esl_agent.core.leg import Direction, Leg, LegEnd
 from esl_agent.core.money import ZERO
 from esl_agent.core.price import Price
 from esl_agent.core.rating import rate_leg
+
+__all__ = [
+    "TRANSITIONS", "Call", "CallPolicy", "Phase", "begin", "begin_held", "begin_refused", "end_unseen",
+    "first_hold", "first_switch_cut_s", "paid_end_us", "step",
+]  # fmt: skip
 
 #: How often a kill is repeated before the machine leaves the leg to the switch's own cut.
 KILLS_MAX: Final = 10
@@ -89,51 +101,10 @@ KILLS_MAX: Final = 10
 SWITCH_EARLY_US: Final = 1_000_000
 SWITCH_LATE_US: Final = 500_000
 
+#: The cause of a leg that must end though it is paid for.
+ENDED_CAUSE: Final = "MANAGER_REQUEST"
 #: The reason of a refusal when the store did not answer.
 NO_DECISION: Final = "no_decision"
-
-US_PER_MS: Final = 1_000
-US_PER_S: Final = 1_000_000
-
-
-class Phase(StrEnum):
-    ASKING = "asking"  # the first hold is asked for
-    RINGING = "ringing"  # money is held, nobody answered yet
-    TALKING = "talking"
-    ENDING = "ending"  # killed by us; the switch has not said that it is over
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class CallPolicy:
-    """How grants and cut-offs are timed; the operator's `[budget]` section."""
-
-    grant_s: int = 60  # talk held at a time while the account is rich
-    rich_grants: int = 20  # rich: this many more such grants would still be free
-    extend_lead_ms: int = 4_000  # how long before the paid end more is asked for
-    last_ask_ms: int = 400  # how long before the cut a refused call asks once more
-    cut_lead_ms: int = 60  # how early the kill is sent, so that it lands before the paid end
-    unfunded_ms: int = 2_000  # how long an answered leg may wait for its first hold
-    kill_retry_ms: int = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A leg that is up, and what is held for it."""
-
-    leg: Leg
-    price: Price
-    phase: Phase
-    held: Decimal = ZERO
-    paid_s: int = 0  # billed seconds that `held` pays for
-    answered_us: int | None = None
-    is_asking: bool = False  # a hold is asked for and not answered yet
-    is_last: bool = False  # the last asking was refused: what is held is all there is
-    switch_cut: bool = False  # the switch has a kill of ours scheduled
-    kills: int = 0
-    kill_cause: str = "ALLOTTED_TIMEOUT"
-    refused: str | None = None
-
 
 Step = tuple[Call, Effects]
 
@@ -185,14 +156,6 @@ def step(call: Call, event: Event, policy: CallPolicy, now_us: int) -> Step:
     return handler(call, event, policy, now_us) if handler else (call, ())
 
 
-def paid_end_us(call: Call) -> int | None:
-    """When the increments that are paid for are used up; None before the answer."""
-    if call.answered_us is None:
-        return None
-    talk_s = budget.talk_s(call.price, call.paid_s)
-    return call.answered_us + talk_s * US_PER_S + call.price.grace_ms * US_PER_MS
-
-
 # --- transitions ----------------------------------------------------------
 
 
@@ -233,6 +196,8 @@ def _extended(call: Call, event: Held, policy: CallPolicy, now_us: int) -> Step:
 def _not_extended(call: Call, event: HoldRefused | HoldFailed, policy: CallPolicy, now_us: int) -> Step:
     """No more money for now.  The cut stands where it was; ask once more just before it."""
     reason = event.reason if isinstance(event, HoldRefused) else NO_DECISION
+    if call.money_came and isinstance(event, HoldRefused):
+        return _ask_now(call, policy, now_us)  # what was refused was asked for before it came
     if not call.paid_s:
         return _refuse(call, reason, policy, now_us)
     known, call = call.is_last, replace(call, is_asking=False, is_last=True)
@@ -251,7 +216,18 @@ def _not_extended(call: Call, event: HoldRefused | HoldFailed, policy: CallPolic
 def _ask(call: Call, event: AskDue, policy: CallPolicy, now_us: int) -> Step:
     if call.is_asking:
         return _not_extended(call, HoldFailed(), policy, now_us)
-    call = replace(call, is_asking=True)
+    return _ask_now(call, policy, now_us)
+
+
+def _money_came(call: Call, event: MoneyCame, policy: CallPolicy, now_us: int) -> Step:
+    """A call that was refused asks again; one that will ask anyway need not hurry."""
+    if call.is_asking:
+        return replace(call, money_came=True), ()
+    return _ask_now(call, policy, now_us) if call.is_last else (call, ())
+
+
+def _ask_now(call: Call, policy: CallPolicy, now_us: int) -> Step:
+    call = replace(call, is_asking=True, money_came=False)
     # If the store stays silent until a second before the switch's early cut
     # can fire, that cut has to move behind the paid end.
     overdue_us = now_us + max(policy.extend_lead_ms - 3_000, 200) * US_PER_MS
@@ -272,6 +248,15 @@ def _cut_again(call: Call, event: CutDue, policy: CallPolicy, now_us: int) -> St
         return call, (Note("CALL_CUT_FAILED", {"kills": call.kills}),)
     call = replace(call, kills=call.kills + 1)
     return call, (KillLeg(call.kill_cause), _kill_timer(policy, now_us))
+
+
+def _must_end(call: Call, event: MustEnd, policy: CallPolicy, now_us: int) -> Step:
+    call = replace(call, phase=Phase.ENDING, is_asking=False, kills=1, kill_cause=ENDED_CAUSE)
+    return call, (
+        KillLeg(ENDED_CAUSE),
+        Note("CALL_ENDED", {"reason": event.reason}),
+        _kill_timer(policy, now_us),
+    )
 
 
 def _answered_late(call: Call, event: Answered, policy: CallPolicy, now_us: int) -> Step:
@@ -296,11 +281,15 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.TALKING, HoldRefused): _not_extended,
     (Phase.TALKING, HoldFailed): _not_extended,
     (Phase.TALKING, AskDue): _ask,
+    (Phase.TALKING, MoneyCame): _money_came,
     (Phase.TALKING, CutDue): _cut,
     (Phase.TALKING, Ended): _ended,
     (Phase.ENDING, Answered): _answered_late,
     (Phase.ENDING, CutDue): _cut_again,
     (Phase.ENDING, Ended): _ended,
+    (Phase.ASKING, MustEnd): _must_end,
+    (Phase.RINGING, MustEnd): _must_end,
+    (Phase.TALKING, MustEnd): _must_end,
 }
 
 
@@ -315,7 +304,9 @@ def _hold(price: Price, held: Decimal, paid_s: int, policy: CallPolicy) -> HoldM
 
 def _paid(call: Call, event: Held) -> Call:
     held = max(call.held, event.held)
-    return replace(call, held=held, paid_s=budget.seconds_funded(call.price, held), is_asking=False)
+    return replace(
+        call, held=held, paid_s=budget.seconds_funded(call.price, held), is_asking=False, money_came=False
+    )
 
 
 def _set_cut_offs(call: Call, policy: CallPolicy, now_us: int) -> Step:
@@ -356,6 +347,8 @@ def _kill_timer(policy: CallPolicy, now_us: int) -> SetTimer:
 
 
 def _end(call: Call, end: LegEnd) -> Step:
+    if end.hangup_cause == ENDED_CAUSE == call.kill_cause:
+        end = replace(end, ended_by="agent")
     charge = rate_leg(call.price, end.duration_us if end.leg.answered_us is not None else None)
     effects: list[Effect] = [DropTimers()]
     if call.switch_cut:

@@ -52,11 +52,23 @@ class CutDue:
 
 
 @dataclass(frozen=True, slots=True)
+class MoneyCame:
+    """The account was credited, or may spend more: what was refused may be held now."""
+
+
+@dataclass(frozen=True, slots=True)
+class MustEnd:
+    """The account may make no calls any more, `reason` says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     end: LegEnd
 
 
-Event = Held | HoldRefused | HoldFailed | Answered | AskDue | CutDue | Ended
+Event = Held | HoldRefused | HoldFailed | Answered | AskDue | CutDue | MoneyCame | MustEnd | Ended
 
 
 @dataclass(frozen=True, slots=True)

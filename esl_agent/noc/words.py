@@ -106,6 +106,9 @@ WORDS: Final[dict[str, Word]] = {
     "CALL_EXTENDED": Word("debug", "More money was held for a live call."),
     "CALL_LOW_BALANCE": Word("info", "No more money could be held; the call ends at its paid end."),
     "CALL_CUT": Word("info", "The call was ended because what was held for it is used up."),
+    "CALL_ENDED": Word(
+        "info", "The call was ended because its account may make none now; `reason` says why."
+    ),
     "CALL_CUT_FAILED": Word(
         "error",
         "The switch did not end a call that was killed.",

@@ -35,6 +35,8 @@ from esl_agent.core.call_signals import (
     HoldMoney,
     HoldRefused,
     KillLeg,
+    MoneyCame,
+    MustEnd,
     Note,
     SetTimer,
     Settle,
@@ -209,6 +211,26 @@ class TestTalking:
         call, effects = step(call, Held(Decimal("0.6000"), Decimal(1)), POLICY, START + 10 * S)
         assert call.paid_s == 60  # the answer came after all
 
+    def test_money_that_comes_in_is_asked_for_at_once_by_a_call_that_was_refused(self) -> None:
+        call, _ = step(talking("0.1200"), HoldRefused("no_funds"), POLICY, START + 8 * S)
+        call, effects = step(call, MoneyCame(), POLICY, START + 9 * S)
+        assert of(effects, HoldMoney) == [HoldMoney(Decimal("0.1800"), Decimal("0.7200"), Decimal("12.0000"))]
+        call, effects = step(call, Held(Decimal("0.7200"), Decimal(20)), POLICY, START + 9 * S)
+        assert (call.is_last, call.paid_s) == (False, 72)
+        assert timers(effects)[Timer.CUT] == pytest.approx(71.94)
+
+    def test_a_call_that_was_not_refused_goes_on_as_before(self) -> None:
+        assert step(talking(), MoneyCame(), POLICY, START + S) == (talking(), ())
+
+    def test_a_refusal_that_crossed_with_money_is_asked_about_again_once(self) -> None:
+        call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
+        call, effects = step(call, MoneyCame(), POLICY, START + 8 * S)
+        assert effects == ()  # one asking is out
+        call, effects = step(call, HoldRefused("no_funds"), POLICY, START + 8 * S)
+        assert of(effects, HoldMoney)
+        call, effects = step(call, HoldRefused("no_funds"), POLICY, START + 8 * S)
+        assert words(effects) == ["CALL_LOW_BALANCE"]
+
     def test_grace_moves_the_paid_end(self) -> None:
         call, _ = begin(LEG, replace(PRICE, grace_ms=500), POLICY)
         call, _ = step(call, Held(Decimal("0.0600"), Decimal(0)), POLICY, START)
@@ -238,12 +260,55 @@ class TestEnd:
 
     @pytest.mark.parametrize(
         "event",
-        [Held(Decimal(9), Decimal(9)), HoldRefused("x"), HoldFailed(), Answered(1), AskDue(), CutDue()],
+        [
+            Held(Decimal(9), Decimal(9)),
+            HoldRefused("x"),
+            HoldFailed(),
+            Answered(1),
+            AskDue(),
+            CutDue(),
+            MoneyCame(),
+            MustEnd("x"),
+        ],
     )
     def test_whatever_comes_after_the_end_changes_nothing(self, event: Event) -> None:
         call, _ = step(talking(), ended(S), POLICY, START)
         assert step(call, event, POLICY, START) == (call, ())
         assert step(call, ended(S), POLICY, START) == (call, ())
+
+
+class TestMustEnd:
+    @pytest.mark.parametrize(
+        "call", [begin(LEG, PRICE, POLICY)[0], ringing(), talking(), begin(LEG, FREE, POLICY)[0]]
+    )
+    def test_whatever_it_is_about_it_is_killed_until_it_ends(self, call: Call) -> None:
+        call, effects = step(call, MustEnd("account_suspended"), POLICY, START)
+        assert call.phase is Phase.ENDING
+        assert of(effects, KillLeg) == [KillLeg("MANAGER_REQUEST")]
+        assert of(effects, Note) == [Note("CALL_ENDED", {"reason": "account_suspended"})]
+        assert timers(effects) == {Timer.CUT: 0.5}
+        _, effects = step(call, CutDue(), POLICY, START)
+        assert of(effects, KillLeg) == [KillLeg("MANAGER_REQUEST")]
+
+    def test_what_was_talked_is_settled_and_the_record_says_who_ended_it(self) -> None:
+        call, _ = step(talking(), MustEnd("account_suspended"), POLICY, START)
+        _, effects = step(call, ended(3 * S, "MANAGER_REQUEST"), POLICY, START)
+        (settle,) = of(effects, Settle)
+        assert (settle.end.ended_by, settle.refused, settle.charge.total) == (
+            "agent",
+            None,
+            Decimal("0.0600"),
+        )
+
+    def test_a_caller_who_was_faster_ended_it_himself(self) -> None:
+        call, _ = step(talking(), MustEnd("account_suspended"), POLICY, START)
+        _, effects = step(call, ended(3 * S), POLICY, START)
+        assert of(effects, Settle)[0].end.ended_by == "caller"
+
+    def test_money_held_too_late_changes_nothing(self) -> None:
+        call, _ = step(talking(), AskDue(), POLICY, START)
+        call, _ = step(call, MustEnd("account_closed"), POLICY, START)
+        assert step(call, Held(Decimal(9), Decimal(9)), POLICY, START) == (call, ())
 
 
 def test_the_table_in_the_docstring_is_the_table_that_runs() -> None:
