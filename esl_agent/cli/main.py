@@ -19,6 +19,7 @@ from esl_agent.errors import EslAgentError  # noqa: E402
 #: Subcommand to "module:object"; imported when called, so that `quote` needs no database driver.
 COMMANDS: Final = {
     "account": "esl_agent.cli.account:account",
+    "admit": "esl_agent.cli.admit:admit",
     "carrier": "esl_agent.cli.carrier:carrier",
     "cdr": "esl_agent.cli.cdr:cdr",
     "credential": "esl_agent.cli.credential:credential",
