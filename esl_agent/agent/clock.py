@@ -34,5 +34,7 @@ class SwitchClock:
         return monotonic_us() + self._offset.offset_us
 
     def heard(self, stamp_us: int) -> None:
-        """An event stamped by the switch has just been read."""
+        """An event has just been read; `stamp_us` is 0 where it bears no time."""
+        if not stamp_us:
+            return
         self._offset = self._offset.heard(stamp_us, monotonic_us())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esl_agent.agent.clock import SwitchClock
 from esl_agent.core.clock import WINDOW_US, ClockOffset
 
 AHEAD_US = 4_000_000_000
@@ -38,3 +39,10 @@ def test_the_estimate_is_never_ahead_of_the_switch_and_within_the_least_delay(
         assert offset.offset_us <= AHEAD_US - min(least_us, 0)
         if local_us < WINDOW_US:
             assert offset.offset_us == AHEAD_US - least_us
+
+
+def test_an_event_without_a_stamp_does_not_move_the_clock() -> None:
+    clock = SwitchClock()
+    before_us = clock.now_us()
+    clock.heard(0)
+    assert 0 <= clock.now_us() - before_us < AHEAD_US

@@ -1,0 +1,124 @@
+"""A switch that only asks: its outbound socket for each call, and the event socket that tells of the ends.
+
+A process of its own.  It says on which port its event socket is; then each line
+that it reads is an order, and it answers with what became of it.
+"""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import json  # noqa: E402
+import random  # noqa: E402
+import sys  # noqa: E402
+from collections import Counter  # noqa: E402
+from pathlib import Path  # noqa: E402
+from time import perf_counter, time_ns  # noqa: E402
+from typing import Any, Final  # noqa: E402
+from uuid import UUID  # noqa: E402
+
+import gevent  # noqa: E402
+from gevent.pool import Group  # noqa: E402
+
+sys.path.append(str(Path(__file__).parents[1] / "link"))
+from calling_switch import PHONE_CALLS, CallingSwitch  # noqa: E402
+from scripted_switch import ScriptedSwitch  # noqa: E402
+
+#: A caller hears nothing for so long, and gives up: no leg is ever made for him.
+GIVES_UP_AFTER_S: Final = 1.0
+#: An idle peer that was turned away comes back after a pause.
+IDLE_PAUSE_S: Final = 2.0
+IDLE_SETTLE_S: Final = 3.0
+CALLER_LEG: Final = b"20ce9487-d732-469d-9148-54a9764b3db2"
+NUMBERS: Final = ("442079460000", "15145551234", "12125550147", "33142685300", "525555555555")
+
+
+class AskingSwitch:
+    def __init__(self) -> None:
+        self.events = ScriptedSwitch()
+        self.events.start()
+        self._chance = random.Random(20)
+        self._peer: Any = None
+
+    def run(
+        self, port: int, accounts: list[tuple[int, str]], calls_per_second: float, seconds: float, idle: int
+    ) -> dict[str, Any]:
+        """Ask for calls that come by chance, so many a second; milliseconds from connecting to the answer."""
+        if self._peer is None:
+            self._peer = self.events.next_peer("HEARTBEAT")
+        self._tell("HEARTBEAT", Core_UUID=self.events.core_uuid, Session_Count="0")
+        idlers = [gevent.spawn(self._idle, port) for _ in range(idle)]
+        gevent.sleep(IDLE_SETTLE_S if idle else 0)
+        took_ms: list[float] = []
+        outcomes: Counter[str] = Counter()
+        calls, begun = Group(), perf_counter()
+        due = begun
+        while due < begun + seconds:
+            due += self._chance.expovariate(calls_per_second)
+            gevent.sleep(max(0.0, due - perf_counter()))
+            account_id, caller = self._chance.choice(accounts)
+            calls.spawn(self._call, port, account_id, caller, took_ms, outcomes)
+        took_s = perf_counter() - begun
+        calls.join()
+        gevent.killall(idlers)
+        return {"took_ms": took_ms, "outcomes": outcomes, "took_s": took_s}
+
+    def _call(
+        self, port: int, account_id: int, caller: str, took_ms: list[float], outcomes: Counter[str]
+    ) -> None:
+        leg_uuid = str(UUID(int=self._chance.getrandbits(128), version=4))
+        begun = perf_counter()
+        with CallingSwitch(port, self._told(leg_uuid, account_id, caller)) as switch:
+            said = switch.told()
+        took_ms.append((perf_counter() - begun) * 1_000)
+        outcomes["no answer" if said is None else said["esl_reason"] or "admitted"] += 1
+        gevent.sleep(GIVES_UP_AFTER_S)
+        now_us = str(time_ns() // 1_000)
+        self._tell(
+            "CHANNEL_HANGUP_COMPLETE",
+            Unique_ID=leg_uuid,
+            Call_Direction="inbound",
+            Caller_Channel_Created_Time=now_us,
+            Caller_Channel_Hangup_Time=now_us,
+            Hangup_Cause="ORIGINATOR_CANCEL",
+            Caller_Caller_ID_Number=caller,
+            Caller_Destination_Number="ask",
+            variable_sip_authorized="true",
+        )
+
+    def _tell(self, name: str, **headers: str) -> None:
+        """Every event has the time on it, by which the agent sets its clock."""
+        self._peer.event(name, Event_Date_Timestamp=str(time_ns() // 1_000), **headers)
+
+    def _told(self, leg_uuid: str, account_id: int, caller: str) -> bytes:
+        """What the switch tells of the channel: a real one's headers, with another who and where to."""
+        return (
+            PHONE_CALLS.replace(CALLER_LEG, leg_uuid.encode())
+            .replace(b"15145550199", caller.encode())
+            .replace(b"esl_ask_account: 1001", b"esl_ask_account: %d" % account_id)
+            .replace(b"15145551234", self._chance.choice(NUMBERS).encode())
+        )
+
+    def _idle(self, port: int) -> None:
+        """Connect and say nothing, for as long as one is let."""
+        while True:
+            try:
+                with CallingSwitch(port) as switch:
+                    while switch.read() is not None:
+                        pass
+            except OSError:
+                pass
+            gevent.sleep(IDLE_PAUSE_S)
+
+
+def main() -> None:
+    switch = AskingSwitch()
+    print(switch.events.port, flush=True)
+    while line := gevent.get_hub().threadpool.apply(sys.stdin.readline):
+        print(json.dumps(switch.run(**json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
