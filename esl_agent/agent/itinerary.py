@@ -8,7 +8,7 @@ nothing happens for too long, an awaited leg will not come: it is given up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -28,6 +28,7 @@ class Itinerary:
     held: Decimal
     since_us: int
     awaited: str | None = None
+    begun: set[str] = field(default_factory=set)  # legs that came: the end of one may be heard after the next
     is_over: bool = False  # no further leg will come
 
     def after(self, leg_uuid: str) -> str | None:
@@ -57,14 +58,15 @@ class Itineraries:
 
     def leg_began(self, leg_uuid: str) -> None:
         itinerary = self._by_leg[leg_uuid]
+        itinerary.begun.add(leg_uuid)
         if itinerary.awaited == leg_uuid:
             itinerary.awaited = None
 
     def leg_ended(self, leg_uuid: str, *, was_answered: bool) -> str | None:
-        """The leg that is awaited now, to which the hold goes; None where the call is over."""
+        """The leg to which the hold goes: it is awaited now, or is there; None where the call is over."""
         itinerary = self._by_leg[leg_uuid]
         following = None if was_answered else itinerary.after(leg_uuid)
-        itinerary.awaited = following
+        itinerary.awaited = following if following not in itinerary.begun else None
         if following is None:
             self._close(itinerary)
         return following
