@@ -4,4 +4,4 @@ from gevent import monkey
 
 monkey.patch_all()
 
-pytest_plugins = ["fixtures.commands", "fixtures.postgres"]
+pytest_plugins = ["fixtures.commands", "fixtures.postgres", "fixtures.scripted_switch"]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import gevent
 import pytest
@@ -19,9 +17,6 @@ from esl_agent.store.accounts import NewAccount, add_account, top_up
 from esl_agent.store.decks import DeckImport, import_deck
 from esl_agent.store.numbers import NumberKind, OwnedNumber, add_number
 from esl_agent.store.pool import Connection
-
-sys.path.append(str(Path(__file__).parents[1] / "link"))
-from scripted_switch import ScriptedSwitch
 
 PATIENCE_S = 15.0
 
@@ -60,14 +55,6 @@ class Journal:
 @pytest.fixture
 def journal() -> Journal:
     return Journal()
-
-
-@pytest.fixture
-def switch() -> Iterator[ScriptedSwitch]:
-    scripted = ScriptedSwitch()
-    scripted.start()
-    yield scripted
-    scripted.stop()
 
 
 @pytest.fixture

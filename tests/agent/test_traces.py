@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from scripted_switch import ScriptedSwitch
+from fixtures.scripted_switch import ScriptedSwitch
 
 from esl_agent.agent.daemon import Daemon
 from esl_agent.core.price import LineKind

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from fixtures.scripted_switch import PATIENCE_S
 from gevent.event import Event
 from gevent.queue import Queue
-from scripted_switch import PATIENCE_S
 
 from esl_agent.core.admission.question import Question
 from esl_agent.switch.door import Answer

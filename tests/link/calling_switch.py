@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from socket import SHUT_WR
 
+from fixtures.scripted_switch import PATIENCE_S
 from gevent import socket as gevent_socket
-from scripted_switch import PATIENCE_S
 
 RECORDED = Path(__file__).parent / "recorded"
 PHONE_CALLS = (RECORDED / "phone_calls.esl").read_bytes()

@@ -1,22 +1,13 @@
-"""A scripted switch, an agent and doors for it, for each test that asks for one."""
+"""An agent, and doors for a switch, for each test that asks for one."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from answers import PATIENT, Agent, OpenOutbound
-from scripted_switch import ScriptedSwitch
 
 from esl_agent.switch.outbound import OutboundDoor, OutboundDoorConfig
 from esl_agent.switch.peers import PeerLimits
-
-
-@pytest.fixture
-def switch() -> Iterator[ScriptedSwitch]:
-    scripted = ScriptedSwitch()
-    scripted.start()
-    yield scripted
-    scripted.stop()
 
 
 @pytest.fixture

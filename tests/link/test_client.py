@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
+from fixtures.scripted_switch import PATIENCE_S, Peer, ScriptedSwitch, event_bytes
 from gevent.event import AsyncResult
 from gevent.queue import Queue
-from scripted_switch import PATIENCE_S, Peer, ScriptedSwitch, event_bytes
 
 from esl_agent.switch import commands
 from esl_agent.switch.client import SwitchConnection

@@ -7,7 +7,7 @@ import gevent
 import pytest
 from answers import ADMITTED, SOON_S, Agent, OpenOutbound
 from calling_switch import PHONE_CALLS, CallingSwitch
-from scripted_switch import PATIENCE_S
+from fixtures.scripted_switch import PATIENCE_S
 
 from esl_agent.core.admission.question import Question
 from esl_agent.switch.door import Answer

@@ -10,10 +10,10 @@ import gevent
 import pytest
 from answers import ADMITTED, Agent
 from calling_switch import PHONE_CALLS, CallingSwitch
+from fixtures.scripted_switch import PATIENCE_S
 from gevent import socket as gevent_socket
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_switch import PATIENCE_S
 
 from esl_agent.switch.local_door import Books, LocalDoor, LocalDoorConfig
 from esl_agent.switch.outbound import OutboundDoor, OutboundDoorConfig

@@ -14,10 +14,10 @@ from xml.etree import ElementTree
 
 import pytest
 from answers import ADMITTED, SOON_S, Agent
+from fixtures.scripted_switch import PATIENCE_S
 from gevent import socket as gevent_socket
 from gevent.server import StreamServer
 from inside_switch import LEG, Freeswitch, Headers, Session, Stream
-from scripted_switch import PATIENCE_S
 
 from esl_agent.core.admission.decision import Decision
 from esl_agent.core.admission.reasons import REFUSALS, Reason

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fixtures.scripted_switch import PATIENCE_S, Peer, ScriptedSwitch
 from gevent.queue import Queue
-from scripted_switch import PATIENCE_S, Peer, ScriptedSwitch
 
 from esl_agent.core.leg import Direction
 from esl_agent.switch import commands

@@ -12,8 +12,8 @@ from typing import Any
 import gevent
 import pytest
 from answers import ADMITTED, NOW_US, PATIENT, SOON_S, Agent
+from fixtures.scripted_switch import PATIENCE_S
 from gevent import socket as gevent_socket
-from scripted_switch import PATIENCE_S
 
 from esl_agent.core.admission.question import Question
 from esl_agent.core.leg import Product

@@ -4,8 +4,8 @@ import gevent
 import pytest
 from answers import ADMITTED, NOW_US, SOON_S, Agent, OpenOutbound
 from calling_switch import PAYPHONE_CALLS, PHONE_CALLS, CallingSwitch
+from fixtures.scripted_switch import PATIENCE_S
 from gevent.event import Event
-from scripted_switch import PATIENCE_S
 
 from esl_agent.core.admission.question import Question
 from esl_agent.core.leg import Product
