@@ -13,8 +13,8 @@ from esl_agent.core.leg import Direction, Leg, Product
 
 def admitted(*leg_uuids: str) -> Itineraries:
     leg = Leg(
-        "caller", Direction.INBOUND, NOON_US, 1001, Product.TERMINATION, "44", "44", "15145550100", None, None,
-        None, is_loopback=False,
+        "caller", Direction.INBOUND, NOON_US, 1001, Product.TERMINATION, "44", "44", "15145550100",
+        None, None, None, is_loopback=False,
     )  # fmt: skip
     priced = Priced(leg, 1001, NOT_UNDERSTOOD, a_price(), "CAD")
     itineraries = Itineraries()
