@@ -44,16 +44,25 @@ class Switchboard:
             self._send(leg_uuid, build)
 
     def _send(self, leg_uuid: str, build: Callable[[], list[Api]]) -> None:
-        self._in_flight += 1
-        gevent.spawn(self._run, leg_uuid, build)
+        """All at once: were an answer waited for between two, those of two callers would be mixed up.
 
-    def _run(self, leg_uuid: str, build: Callable[[], list[Api]]) -> None:
+        Two that move a scheduled cut would both delete the old one, then both add theirs.
+        """
         try:
-            for api in build():
-                answer = self._command(api)
-                if answer.startswith("-ERR") and not answer.startswith(GONE):
-                    self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, command=api, answer=answer)
-        except (SwitchError, CommandError) as error:
+            apis = build()
+        except CommandError as error:
+            self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, answer=str(error))
+            return
+        for api in apis:
+            self._in_flight += 1
+            gevent.spawn(self._run, leg_uuid, api)
+
+    def _run(self, leg_uuid: str, api: Api) -> None:
+        try:
+            answer = self._command(api)
+            if answer.startswith("-ERR") and not answer.startswith(GONE):
+                self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, command=api, answer=answer)
+        except SwitchError as error:
             self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, answer=str(error))
         finally:
             self._in_flight -= 1

@@ -1,0 +1,55 @@
+"""Commands that nobody waits for, in the order in which they were given (agent/switchboard.py)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import gevent
+from gevent.event import Event
+
+from esl_agent.agent.switchboard import Switchboard
+from esl_agent.switch.commands import Api
+
+LEG: Final = "f7072568-ca1f-4ebc-9243-7e3e0cf03433"
+
+
+class SlowSwitch:
+    """Takes commands at once, and answers them when it may."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.may_answer = Event()
+
+    def command(self, api: Api) -> str:
+        self.asked.append(str(api))
+        self.may_answer.wait()
+        return "+OK"
+
+
+class Words:
+    """A log that keeps its words."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def __call__(self, word: str, /, **fields: object) -> None:
+        self.said.append(word)
+
+
+def test_a_cut_that_is_moved_twice_before_the_switch_answers_is_scheduled_once() -> None:
+    switch = SlowSwitch()
+    board = Switchboard(switch.command, Words())
+    board.arm_cut(LEG, 3, replaces=True)
+    board.arm_cut(LEG, 5, replaces=True)
+    gevent.sleep(0)
+    switch.may_answer.set()
+    gevent.idle()
+    assert [line.split()[0] for line in switch.asked] == ["sched_del", "sched_api", "sched_del", "sched_api"]
+    assert "+5" in switch.asked[-1]
+
+
+def test_a_leg_that_can_not_be_named_is_logged_and_nothing_is_sent() -> None:
+    switch, words = SlowSwitch(), Words()
+    board = Switchboard(switch.command, words)
+    board.kill("x\nhupall", "ALLOTTED_TIMEOUT")
+    assert (switch.asked, words.said) == ([], ["SWITCH_COMMAND_FAILED"])
