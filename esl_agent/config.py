@@ -21,7 +21,7 @@ from esl_agent.core.numbering import NumberClass, Numbering, parse_overrides
 from esl_agent.errors import EslAgentError
 
 ENVIRONMENT_PREFIX: Final = "ESL_AGENT_"
-SECRETS: Final = frozenset({("switch", "password"), ("database", "url")})
+SECRETS: Final = frozenset({("switch", "password"), ("database", "url"), ("database", "listen_url")})
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -41,6 +41,7 @@ class ConfigError(EslAgentError):
 
 class DatabaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = "postgresql:///esl_agent"
+    listen_url: str = ""
     pool_max: Annotated[int, msgspec.Meta(ge=2, le=100)] = 6
     connect_timeout_s: Seconds = 5
     statement_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=600_000)] = 10_000
@@ -100,6 +101,7 @@ class AdmissionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocked_classes: tuple[NumberClass, ...] = (NumberClass.SATELLITE, NumberClass.PERSONAL)
     blocked_countries: tuple[Country, ...] = ()
     payphone_oli: tuple[str, ...] = ("27", "70")
+    suspended_calls: Literal["end", "finish"] = "end"
     time_zone: str = "America/Toronto"
 
 

@@ -6,7 +6,7 @@ there is: that is the store's to decide, statement by statement.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -24,6 +24,7 @@ from esl_agent.core.price import UNPRICED, Price
 from esl_agent.core.tariff import NEVER_CHARGED, DeckHistory, NoRate, Plan, price_call
 from esl_agent.store import accounts, decks, numbers, plans, routes
 from esl_agent.store.accounts import Account
+from esl_agent.store.decks import KnownDecks
 from esl_agent.store.limits import find_limits
 from esl_agent.store.numbers import OwnedNumber
 from esl_agent.store.pool import Connection
@@ -84,18 +85,35 @@ class Book:
 
     def load(self) -> None:
         """Read everything again; what was known stays in force if the database does not answer."""
-        with self._database.connection() as conn:
-            self._tariffs = _read_tariffs(conn)
+        self.load_tariffs()
         self.refresh()
+
+    def load_tariffs(self, known: KnownDecks | None = None) -> None:
+        """Read plans, decks and routes again; decks that are `known` are taken as they are."""
+        with self._database.connection() as conn:
+            self._tariffs = _read_tariffs(conn, known or {})
+
+    def load_routes(self) -> None:
+        with self._database.connection() as conn:
+            self._tariffs = replace(self._tariffs, routes=routes.load_all(conn))
 
     def refresh(self) -> None:
         """Read again what customers and operators change all day: accounts in use, and numbers."""
+        self.refresh_numbers()
+        self.refresh_payers(self.accounts_in_use())
+
+    def refresh_numbers(self) -> None:
         with self._database.connection() as conn:
-            owned = numbers.load_all(conn)
-            known = _read_payers(conn, list(self._payers))
-        self._numbers = owned
-        for account_id in self._payers:
-            self._payers[account_id] = known.get(account_id)
+            self._numbers = numbers.load_all(conn)
+
+    def refresh_payers(self, account_ids: Collection[int]) -> None:
+        """Read these accounts again, those of them that are in use."""
+        in_use = [account_id for account_id in account_ids if account_id in self._payers]
+        if not in_use:
+            return
+        with self._database.connection() as conn:
+            read = _read_payers(conn, in_use)
+        self._payers.update({account_id: read.get(account_id) for account_id in in_use})
 
     def sizes(self) -> dict[str, int]:
         """How much of everything is known, for the log."""
@@ -106,6 +124,11 @@ class Book:
             "routes": len(tariffs.routes),
             "numbers": len(self._numbers),
         }
+
+    def known_decks(self) -> KnownDecks:
+        """Every version of a deck that is in mind; a version never changes."""
+        histories = self._tariffs.decks.values()
+        return {(deck.name, deck.version): deck for history in histories for deck in history.decks()}
 
     # Looking things up.
 
@@ -125,6 +148,18 @@ class Book:
             with self._database.connection() as conn:
                 self._payers[account_id] = _read_payers(conn, [account_id]).get(account_id)
         return self._payers[account_id]
+
+    def accounts_in_use(self) -> list[int]:
+        return list(self._payers)
+
+    def barred(self) -> dict[int, Reason]:
+        """The accounts in use that may make no calls, as they were last read, and why."""
+        stated = ((account_id, payer) for account_id, payer in self._payers.items() if payer is not None)
+        reasons = (
+            (account_id, REASON_OF_STATE.get(AccountState(payer.account.state)))
+            for account_id, payer in stated
+        )
+        return {account_id: reason for account_id, reason in reasons if reason is not None}
 
     def plan_of(self, payer: Payer) -> Plan | None:
         is_rated = payer.limits.toll_free is TollFree.RATED
@@ -227,9 +262,9 @@ def _read_payers(conn: Connection, account_ids: list[int]) -> dict[int, Payer]:
     return {account_id: Payer(found[account_id], limits.get(account_id, NO_LIMITS)) for account_id in found}
 
 
-def _read_tariffs(conn: Connection) -> Tariffs:
+def _read_tariffs(conn: Connection, known: KnownDecks) -> Tariffs:
     all_plans = plans.load_all(conn)
     deck_names = {plan.deck for plan in all_plans.values()}
-    histories = {name: decks.load_deck_history(conn, name) for name in deck_names}
+    histories = {name: decks.load_deck_history(conn, name, known=known) for name in deck_names}
     rated = {name: replace(plan, free_toll_free=False) for name, plan in all_plans.items()}
     return Tariffs(all_plans, rated, histories, routes.load_all(conn))

@@ -30,6 +30,8 @@ from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.agent.desk import Desk
 from esl_agent.agent.doors import Doors, books_of
 from esl_agent.agent.holder import Holder
+from esl_agent.agent.listener import Listener
+from esl_agent.agent.news import News
 from esl_agent.agent.policies import call_policy_of, operator_policy_of
 from esl_agent.agent.settler import Settler
 from esl_agent.agent.switchboard import Switchboard
@@ -106,6 +108,14 @@ class Daemon:
             switchboard=Switchboard(self._link.command, log),
             log=log,
             live_max=limits.live_calls_max,
+            ends_barred=config.admission.suspended_calls == "end",
+        )
+        self._news = News(self._book, self.desk)
+        self._listener = Listener(
+            config.database.listen_url or config.database.url,
+            self._news.changed,
+            log,
+            retry_max_s=limits.retry_max_s,
         )
         self._doors = self._make_doors()
 
@@ -139,8 +149,9 @@ class Daemon:
             self._timers.run,
             self._holder.run,
             self._settler.run,
+            self._listener.run,
             lambda: self._events.run(self._work_events),
-            lambda: self._every(self._config.limits.account_cache_s, self._book.refresh),
+            lambda: self._every(self._config.limits.account_cache_s, self._news.refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
         )

@@ -7,7 +7,7 @@ them on.  It runs in one greenlet, so no step of a call ever overlaps another.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
@@ -29,12 +29,15 @@ from esl_agent.core.call_signals import (
     Event,
     HoldMoney,
     KillLeg,
+    MoneyCame,
+    MustEnd,
     Note,
     SetTimer,
     Settle,
     Timer,
 )
 from esl_agent.core.leg import Leg, LegEnd
+from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow
 
@@ -81,6 +84,7 @@ class Desk:
         switchboard: Switchboard,
         log: Log,
         live_max: int,
+        ends_barred: bool = True,
     ) -> None:
         self.live: dict[str, LiveCall] = {}
         self._policy = policy
@@ -94,6 +98,7 @@ class Desk:
         self._switchboard = switchboard
         self._log = log
         self._live_max = live_max
+        self._ends_barred = ends_barred
         self._ended_lately: OrderedDict[str, None] = OrderedDict()
         self._refused_inbound: OrderedDict[str, str] = OrderedDict()
         self.carriers_up: Counter[str] = Counter()
@@ -184,6 +189,25 @@ class Desk:
         """Free what is held for legs that did not come."""
         for account_id, leg_uuid in self._itineraries.overdue(self._now_us()):
             self._release(account_id, leg_uuid)
+
+    # What the books say.
+
+    def accounts_changed(self, account_ids: Collection[int]) -> None:
+        """These have more or less money, other limits or another state: their calls ask again, or end."""
+        if not account_ids:
+            return
+        barred = self._book.barred()
+        for leg_uuid, live in list(self.live.items()):
+            account_id = live.priced.account_id
+            if account_id not in account_ids:
+                continue
+            if account_id not in barred:
+                self.tell(leg_uuid, MoneyCame())
+            elif self._ends_barred and live.priced.number.number_class not in NEVER_CHARGED:
+                self.tell(leg_uuid, MustEnd(barred[account_id]))
+        if self._ends_barred:
+            for account_id, leg_uuid in self._itineraries.of_accounts_gone(barred):
+                self._release(account_id, leg_uuid)
 
     # What our own timers and the store say.
 

@@ -8,6 +8,7 @@ nothing happens for too long, an awaited leg will not come: it is given up.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -79,6 +80,12 @@ class Itineraries:
     def newest_gone(self, caller_leg_uuid: str) -> list[tuple[int, str]]:
         """As `caller_ended`, for the last call alone that this caller was admitted with."""
         return [leg for each in self._by_caller.get(caller_leg_uuid, [])[-1:] for leg in self._give_up(each)]
+
+    def of_accounts_gone(self, account_ids: Container[int]) -> list[tuple[int, str]]:
+        """As `caller_ended`, for accounts that may make no calls any more."""
+        itineraries = [each for siblings in self._by_caller.values() for each in siblings]
+        gone = [itinerary for itinerary in itineraries if itinerary.priced.account_id in account_ids]
+        return [leg for itinerary in gone for leg in self._give_up(itinerary)]
 
     def overdue(self, now_us: int) -> list[tuple[int, str]]:
         """The legs that were awaited for too long."""

@@ -109,6 +109,10 @@ class DeckHistory:
         index = bisect_right(self._effective_from_us, now_us)
         return self._versions[index - 1][1] if index else None
 
+    def decks(self) -> tuple[Deck, ...]:
+        """Every version, in the order in which they take effect."""
+        return tuple(deck for _, deck in self._versions)
+
     def next_change_us(self, now_us: int) -> int | None:
         """When the deck changes next after `now_us`, or None."""
         index = bisect_right(self._effective_from_us, now_us)

@@ -75,6 +75,12 @@ WORDS: Final[dict[str, Word]] = {
         "Postgres answered a statement with an error; the calls concerned get no money.",
         "A migration that is missing, or a privilege: `esl-agent doctor` says which.",
     ),
+    "NOTICES_HEARD": Word("info", "Postgres tells of what others change; everything was read again first."),
+    "NOTICES_LOST": Word(
+        "warning",
+        "The connection on which Postgres tells of changes is lost; it is tried again for ever.",
+        "Until `NOTICES_HEARD` a suspension or a top-up takes some seconds to reach live calls.",
+    ),
     "CDR_UNWRITABLE": Word(
         "error",
         "Postgres refuses a CDR; the whole of it is in this line.",

@@ -7,7 +7,7 @@ day's rows laid over it.  Days begin at midnight UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Final, LiteralString
@@ -25,6 +25,9 @@ from esl_agent.store.pool import Connection
 EFFECTIVE_DATES_MAX: Final = 12
 #: Rows between two reports of progress.
 PROGRESS_ROWS: Final = 5_000
+
+#: Decks that were read before, by name and version.
+KnownDecks = Mapping[tuple[str, int], Deck]
 
 _SELECT: Final = (
     "SELECT deck_version_id, deck, version, currency, effective_from, rates, source, imported_at, imported_by"
@@ -148,16 +151,26 @@ def list_rates(conn: Connection, version: DeckVersion, prefix: str, limit: int) 
     return _rates(conn, "AND starts_with(prefix, %s) ORDER BY prefix LIMIT %s", version, prefix, limit)
 
 
-def load_deck_history(conn: Connection, deck: str, since_us: int | None = None) -> DeckHistory:
+def load_deck_history(
+    conn: Connection, deck: str, since_us: int | None = None, known: KnownDecks | None = None
+) -> DeckHistory:
     """The version in effect at `since_us` (by default now) and those after it, with their rates.
 
-    A deck without any is an empty history: every look-up says so.
+    Versions that are `known` are not read again.  A deck without
+    any is an empty history: every look-up says so.
     """
     versions = list_versions(conn, deck)
     since = datetime.now(UTC) if since_us is None else to_time(since_us)
     first = _in_effect(versions, since)
     wanted = versions[versions.index(first) :] if first else versions
-    return DeckHistory((to_us(version.effective_from), load_deck(conn, version)) for version in wanted)
+    known = known or {}
+    return DeckHistory(
+        (
+            to_us(version.effective_from),
+            known.get((version.deck, version.version)) or load_deck(conn, version),
+        )
+        for version in wanted
+    )
 
 
 def load_deck(conn: Connection, version: DeckVersion) -> Deck:

@@ -29,6 +29,8 @@ SESSION_LIMITS_MS: Final = {
     "statement_timeout": 10_000,
     "idle_in_transaction_session_timeout": 10_000,
 }
+#: Of a connection on which mostly nothing is said (libpq's parameters, seconds).
+KEEPALIVES: Final = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
 class DatabaseError(EslAgentError):
@@ -71,6 +73,11 @@ def connected(url: str) -> Iterator[Connection]:
             ) from None
         except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
             raise DatabaseError(f"the database at {without_password(url)} says: {error}") from None
+
+
+def connect_to_listen(url: str) -> Connection:
+    """A connection that waits for notices, for long; if the server is gone it ends within half a minute."""
+    return psycopg.connect(url, **_options("esl-agent listener") | KEEPALIVES)
 
 
 def as_columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
