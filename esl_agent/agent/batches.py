@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+import gevent
 from gevent.event import Event
 
 Item = TypeVar("Item")
@@ -38,16 +39,23 @@ class BatchQueue(Generic[Item]):
         self._emptied.clear()
         self._filled.set()
 
-    def run(self, work: Callable[[Sequence[Item]], None]) -> None:
-        """Work off batches for ever.  `work` must not raise: it owns its batch."""
+    def run(self, work: Callable[[Sequence[Item]], None], gather_s: float = 0.0) -> None:
+        """Work off batches for ever; several may run at once.  `work` must not raise: it owns its batch.
+
+        `gather_s` is waited for a batch to grow, where nobody waits for what becomes of it.
+        """
         while True:
             self._filled.wait()
+            if gather_s and len(self._items) < self._batch_max:
+                gevent.sleep(gather_s)
             batch = [self._items.popleft() for _ in range(min(len(self._items), self._batch_max))]
-            self._working = len(batch)
-            work(batch)
-            self._working = 0
             if not self._items:
                 self._filled.clear()
+            self._working += len(batch)
+            if batch:  # another may have taken all
+                work(batch)
+            self._working -= len(batch)
+            if not len(self):
                 self._emptied.set()
 
     def wait_empty(self, timeout_s: float) -> bool:

@@ -31,6 +31,8 @@ set_on_retry_hooks([])
 RETRY_FIRST_S = 0.1
 #: How often a full queue is looked at again.
 FULL_PAUSE_S = 0.05
+#: Nobody waits for a settlement: so long others are awaited, to share its commit.
+GATHER_S = 0.02
 
 
 class Settlement(NamedTuple):
@@ -80,7 +82,7 @@ class Settler:
         self._put(Release(account_id, leg_uuid))
 
     def run(self) -> None:
-        self._queue.run(self._work)
+        self._queue.run(self._work, GATHER_S)
 
     def wait_empty(self, timeout_s: float) -> bool:
         return self._queue.wait_empty(timeout_s)

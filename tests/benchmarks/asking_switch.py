@@ -22,9 +22,10 @@ from uuid import UUID  # noqa: E402
 import gevent  # noqa: E402
 from gevent.pool import Group  # noqa: E402
 
-sys.path.append(str(Path(__file__).parents[1] / "link"))
+TESTS: Final = Path(__file__).parents[1]
+sys.path += [str(TESTS), str(TESTS / "link")]
 from calling_switch import PHONE_CALLS, CallingSwitch  # noqa: E402
-from scripted_switch import ScriptedSwitch  # noqa: E402
+from fixtures.scripted_switch import ScriptedSwitch  # noqa: E402
 
 #: A caller hears nothing for so long, and gives up: no leg is ever made for him.
 GIVES_UP_AFTER_S: Final = 1.0
