@@ -26,7 +26,7 @@ REPORT: Final = HERE / "RESULTS.md"
 TIMEOUT_S: Final = 900
 
 #: In this order: the quick ones first.
-BENCHMARKS: Final = ("events", "rating", "deck_import", "settle", "admission", "whole_calls")
+BENCHMARKS: Final = ("events", "rating", "deck_import", "settle", "admission", "cuts", "whole_calls")
 #: What the project aims at: figure, target, whether more is better.
 TARGETS: Final[dict[str, tuple[float, bool]]] = {
     "events_ratio_vs_greenswitch": (15, True),
@@ -36,6 +36,11 @@ TARGETS: Final[dict[str, tuple[float, bool]]] = {
     "cdr_lag_p99_ms": (250, False),
     "cdrs_lost": (0, False),
     "admission_p99_ms": (5, False),
+    "cut_late": (0, False),
+    "cut_early_p99_ms": (100, False),
+    "overspend": (0, False),
+    "bytes_per_live_call": (4_096, False),
+    "agent_cpu_percent_at_100_cps": (10, False),
 }
 
 
