@@ -29,6 +29,7 @@ password = {password}
 
 [admission]
 outbound_port = {admission_port}
+local_socket = "127.0.0.1:{local_port}"
 
 [limits]
 drain_s = 2
@@ -63,6 +64,7 @@ def write_config(path: Path, database_url: str, switch: Switch, log_format: str)
         port=switch.port,
         password=json.dumps(switch.password),
         admission_port=free_port(),
+        local_port=free_port(),
         log_format=log_format,
     )
     path.touch(mode=0o600)

@@ -27,6 +27,7 @@ All of it stays up; Ctrl-C ends it.  In another terminal:
   export PATH={programs}:$PATH
   export ESL_AGENT_DATABASE_URL={url}
   esl-agent doctor --config {config}
+  esl-agent live --watch --config {config}
   esl-agent account show 1003
   esl-agent account top-up 1003 5.00 --reference by-hand
   esl-agent account suspend 1001 --reason unpaid

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 from esl_agent.agent.admission import Admission
@@ -10,6 +12,7 @@ from esl_agent.agent.book import Book
 from esl_agent.agent.database import Database
 from esl_agent.agent.desk import Desk, LiveCall
 from esl_agent.config import AdmissionConfig
+from esl_agent.core import budget
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.variables import ADMITTED
 from esl_agent.core.call import paid_end_us
@@ -84,8 +87,8 @@ def books_of(book: Book, desk: Desk, database: Database, now_us: Callable[[], in
         return {"live_calls": len(desk.live), "database": "up" if database.is_up else "down", **book.sizes()}
 
     def live() -> Report:
-        shown = list(desk.live.values())[:LIVE_SHOWN_MAX]
-        return {"calls": [_live_line(each, now_us()) for each in shown]}
+        shown = list(islice(desk.live.values(), LIVE_SHOWN_MAX))
+        return {"up": len(desk.live), "calls": [_live_line(each, now_us()) for each in shown]}
 
     def account(account_id: int) -> Report | None:
         found = database.work(lambda conn: find_account(conn, account_id))
@@ -122,15 +125,22 @@ def books_of(book: Book, desk: Desk, database: Database, now_us: Callable[[], in
 
 def _live_line(live: LiveCall, now_us: int) -> dict[str, Any]:
     call, priced = live.call, live.priced
-    talked_us = now_us - call.answered_us if call.answered_us is not None else None
-    paid_until_us = paid_end_us(call)
+    talked_us = max(now_us - call.answered_us, 0) if call.answered_us is not None else None
+    funded_us = paid_end_us(call) if budget.is_metered(call.price) else None
     return {
         "leg": call.leg.leg_uuid,
         "account": priced.account_id,
         "to": priced.number.digits,
+        "product": priced.leg.product,
         "phase": call.phase,
+        "since": _time_text(call.leg.created_us),
         "talked_s": None if talked_us is None else talked_us // 1_000_000,
         "cost": str(rate_leg(call.price, talked_us).total),
         "held": str(call.held),
-        "paid_for_s": None if paid_until_us is None else max(paid_until_us - now_us, 0) // 1_000_000,
+        "funded_until": None if funded_us is None else _time_text(funded_us),
+        "funded_s": None if funded_us is None else max(funded_us - now_us, 0) // 1_000_000,
     }
+
+
+def _time_text(time_us: int) -> str:
+    return datetime.fromtimestamp(time_us // 1_000_000, UTC).isoformat()

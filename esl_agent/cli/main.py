@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "doctor": "esl_agent.cli.doctor:doctor",
     "files": "esl_agent.cli.files:files",
     "ledger": "esl_agent.cli.ledger:ledger",
+    "live": "esl_agent.cli.live:live",
     "migrate": "esl_agent.cli.migrate:migrate",
     "number": "esl_agent.cli.number:number",
     "plan": "esl_agent.cli.plan:plan",

@@ -28,6 +28,16 @@ def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()
 ) -> None:
     """A table under its columns; those in `numbers` are set to the right."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDE_COLUMNS
+    console.print(table_of(columns, rows, numbers=numbers))
+
+
+def table_of(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()
+) -> Table:
+    """As `print_table`, not printed."""
     table = Table(box=box.SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(
@@ -35,10 +45,7 @@ def print_table(
         )
     for row in rows:
         table.add_row(*(escape(_shown(cell)) for cell in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDE_COLUMNS
-    console.print(table)
+    return table
 
 
 def print_facts(facts: Sequence[tuple[str, object]]) -> None:

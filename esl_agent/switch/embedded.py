@@ -142,12 +142,18 @@ def _safely(work: Callable[[], T], otherwise: T) -> T:
 
 
 def _ask(request: dict[str, Any]) -> dict[str, Any]:
-    """The daemon's reply to a request, each a line of JSON.  Raises OSError, ValueError or LookupError."""
-    secret = _setting("esl_door_secret")
+    return ask(_setting("esl_door") or DEFAULT_DOOR, request, _setting("esl_door_secret"))
+
+
+def ask(address: str, request: dict[str, Any], secret: str = "") -> dict[str, Any]:
+    """The daemon's reply to a request, each a line of JSON; LookupError says why it has none.
+
+    Raises OSError and ValueError too, where there is no daemon, or no sense in what it says.
+    """
     if secret:
         request = dict(request, secret=secret)
     until = time.monotonic() + DEADLINE_S
-    with _door(_setting("esl_door") or DEFAULT_DOOR, until) as door:
+    with _door(address, until) as door:
         door.settimeout(_left(until))
         door.sendall(json.dumps(request).encode() + b"\n")
         reply = json.loads(_line(door, until))

@@ -96,5 +96,12 @@ def start_daemon(database_url: str, customers: None, journal: Journal) -> Iterat
 
 def config_for(database_url: str, port: int, **sections: dict[str, object]) -> Config:
     limits = {"drain_s": 1} | sections.pop("limits", {})
-    tables = {"database": {"url": database_url}, "switch": {"port": port}, "limits": limits, **sections}
+    admission = {"outbound_port": 0, "local_socket": ""} | sections.pop("admission", {})
+    tables = {
+        "database": {"url": database_url},
+        "switch": {"port": port},
+        "limits": limits,
+        "admission": admission,
+        **sections,
+    }
     return parse(tables, {}, source="the test")

@@ -62,8 +62,7 @@ def start_exchange(
     simulator = Simulator(SimulatorConfig(port=0)).start()
 
     def start(**sections: dict[str, object]) -> Exchange:
-        admission = {"outbound_port": 0} | sections.pop("admission", {})
-        start_daemon(simulator.port, **SLOW, admission=admission, **sections)
+        start_daemon(simulator.port, **SLOW, **sections)
         journal.wait_for("NOTICES_HEARD")
         return Exchange(simulator, journal, conn)
 

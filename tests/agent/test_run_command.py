@@ -59,6 +59,7 @@ def run(
             "ESL_AGENT_DATABASE_URL": database_url,
             "ESL_AGENT_SWITCH_PORT": str(simulator.port),
             "ESL_AGENT_ADMISSION_OUTBOUND_PORT": str(free_port()),
+            "ESL_AGENT_ADMISSION_LOCAL_SOCKET": "",
             "ESL_AGENT_LIMITS_DRAIN_S": "1",
             **settings,
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from esl_agent.config import Config, ConfigError, load, parse
+from esl_agent.switch.embedded import DEFAULT_DOOR
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "esl-agent.toml"
 
@@ -34,6 +35,10 @@ def test_the_example_file_names_every_setting_at_its_default() -> None:
         for key in getattr(Config(), section).__struct_fields__
     }
     assert named == there_is
+
+
+def test_the_daemon_listens_where_the_module_in_the_switch_asks() -> None:
+    assert Config().admission.local_socket == DEFAULT_DOOR
 
 
 def test_every_error_is_told_at_once() -> None:
