@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from esl_agent.core.clock import ClockOffset
+from esl_agent.noc.log import Log
+
+#: Two machines' clocks that are further apart are worth a line in the log; calls are timed by the switch's.
+SKEW_MAX_US: Final = 500_000
 
 
 def monotonic_us() -> int:
@@ -27,8 +32,11 @@ def calendar(time_zone: str, now_us: Callable[[], int] = wall_us) -> Callable[[]
 class SwitchClock:
     """Microseconds since 1970 as the switch counts them; steady when this machine's wall clock is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Log, wall_us: Callable[[], int] = wall_us) -> None:
+        self._log = log
+        self._wall_us = wall_us
         self._offset = ClockOffset(wall_us() - monotonic_us())
+        self._is_skewed = False
 
     def now_us(self) -> int:
         return monotonic_us() + self._offset.offset_us
@@ -37,4 +45,14 @@ class SwitchClock:
         """An event has just been read; `stamp_us` is 0 where it bears no time."""
         if not stamp_us:
             return
-        self._offset = self._offset.heard(stamp_us, monotonic_us())
+        before, self._offset = self._offset, self._offset.heard(stamp_us, monotonic_us())
+        if self._offset is not before:
+            self._compare()
+
+    def _compare(self) -> None:
+        """Say once that this machine's own clock is another, and once that it no longer is."""
+        skew_us = self.now_us() - self._wall_us()
+        is_skewed = abs(skew_us) > SKEW_MAX_US
+        if is_skewed != self._is_skewed:
+            self._is_skewed = is_skewed
+            self._log("CLOCK_SKEWED" if is_skewed else "CLOCK_AGREES", skew_ms=skew_us // 1_000)

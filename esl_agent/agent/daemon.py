@@ -76,7 +76,7 @@ class Daemon:
         self._stop = Event()
         self._crashed: BaseException | None = None
         self._policy = call_policy_of(config.budget)
-        self._clock = SwitchClock()
+        self._clock = SwitchClock(log)
         self._pool = open_pool(config.database.url, config.database.pool_max)
         self._database = Database(self._pool, config.database.url, log)
         self._book = Book(numbering_of(config), self._database)
@@ -134,7 +134,7 @@ class Daemon:
             hold=self._holder.ask,
             settle=settler.settle,
             release=settler.release,
-            cached=CachedFunds(cached, lambda: self._database.is_up),
+            cached=CachedFunds(cached),
             deadline_s=config.deadline_ms / 1_000,
             log=self._log,
         )

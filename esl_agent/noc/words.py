@@ -64,6 +64,12 @@ WORDS: Final[dict[str, Word]] = {
         "An event could not be read and was passed over.",
         "Report it with the switch's version; `error` says what was wrong.",
     ),
+    "CLOCK_SKEWED": Word(
+        "warning",
+        "The switch's clock and this machine's are apart by `skew_ms`; calls are timed by the switch's.",
+        "Run NTP on both machines: the days that spending is counted by, and CDRs, follow these clocks.",
+    ),
+    "CLOCK_AGREES": Word("info", "The two clocks agree again."),
     "DB_DOWN": Word(
         "error",
         "Postgres does not answer; holds are refused, CDRs wait in memory.",

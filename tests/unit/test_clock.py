@@ -41,8 +41,32 @@ def test_the_estimate_is_never_ahead_of_the_switch_and_within_the_least_delay(
             assert offset.offset_us == AHEAD_US - least_us
 
 
+class Words:
+    """A log that keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, object]] = []
+
+    def __call__(self, word: str, /, **fields: object) -> None:
+        self.said.append((word, fields.get("skew_ms")))
+
+
 def test_an_event_without_a_stamp_does_not_move_the_clock() -> None:
-    clock = SwitchClock()
+    clock = SwitchClock(Words())
     before_us = clock.now_us()
     clock.heard(0)
     assert 0 <= clock.now_us() - before_us < AHEAD_US
+
+
+def test_clocks_that_are_apart_are_said_once_and_the_switchs_counts() -> None:
+    words, own_us = Words(), 1_795_400_000_000_000
+    clock = SwitchClock(words, lambda: own_us)
+    clock.heard(own_us)
+    assert words.said == []
+    for later_us in (0, 1_000, 2_000):
+        clock.heard(own_us + 3_000_000 + later_us)
+    assert words.said == [("CLOCK_SKEWED", 3_000)]
+    assert clock.now_us() >= own_us + 3_000_000
+    own_us += 3_000_000
+    clock.heard(own_us + 10_000)
+    assert [word for word, _ in words.said] == ["CLOCK_SKEWED", "CLOCK_AGREES"]
