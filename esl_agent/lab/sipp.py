@@ -112,9 +112,13 @@ class Sipp:
         *,
         headers: Sequence[str] = (),
         call_id: str = "%u-%p@%s",
+        at_once: int = 1,
         **values: Any,
     ) -> SippRun:
-        """One call from `phone` to `number` as scenario `name` says, with `headers` beside in its INVITE."""
+        """Calls, `at_once` of them, from `phone` to `number` as scenario `name` says.
+
+        `headers` stand beside the usual ones in each INVITE.
+        """
         places: dict[str, Any] = {
             "user": phone.user,
             "from_user": phone.user,
@@ -124,7 +128,9 @@ class Sipp:
             "uri_params": "",
             "headers": "".join(f"\n{line}" for line in headers),
         }
-        options = ("-m", "1", "-au", phone.user, "-ap", phone.password, "-cid_str", call_id)
+        number_of = str(at_once)
+        options = ("-m", number_of, "-r", number_of, "-l", number_of, "-cid_str", call_id)
+        options += ("-au", phone.user, "-ap", phone.password)
         text = script(name, **places | values)
         return self._start(name, free_port(), text, f"{LOOPBACK}:{switch_port}", *options)
 
