@@ -92,6 +92,8 @@ class Admission:
         outcome: AsyncResult[Event] = AsyncResult()
         self._hold(decision.account_id, leg_uuid, first_hold(decision.price, self._policy), outcome.set)
         outcome.wait(self._deadline_s)
+        if isinstance(outcome.value, Held | HoldRefused):
+            self._cached.database_answered()
         match outcome.value:
             case Held(held, _):
                 return decision, held

@@ -8,7 +8,6 @@ be lost, so they only add up while the database is away.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -28,15 +27,16 @@ class CachedPolicy:
 
 
 class CachedFunds:
-    def __init__(self, policy: CachedPolicy, is_database_up: Callable[[], bool]) -> None:
+    def __init__(self, policy: CachedPolicy) -> None:
         self._policy = policy
-        self._is_database_up = is_database_up
         self._granted: defaultdict[int, Decimal] = defaultdict(lambda: ZERO)
+
+    def database_answered(self) -> None:
+        """Sums begin anew: not when an outage seems over, but when the store has decided on a call."""
+        self._granted.clear()
 
     def grant(self, payer: Payer | None, price: Price) -> Decimal | None:
         """What a call may cost without asking the database; None where it may not go out."""
-        if self._is_database_up():
-            self._granted.clear()
         if not self._policy.is_on or payer is None:
             return None
         if not budget.is_metered(price):

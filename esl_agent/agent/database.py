@@ -10,7 +10,7 @@ import psycopg
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from esl_agent.noc.log import Log
-from esl_agent.store.pool import Connection, Pool, without_password
+from esl_agent.store.pool import WAIT_S, Connection, Pool, without_password
 
 #: What an outage looks like; anything else that Postgres says is an answer.
 OUTAGE: Final = (
@@ -21,6 +21,10 @@ OUTAGE: Final = (
     TooManyRequests,
 )
 
+#: How long the second try waits for a connection: a call waits for what comes of it.
+AGAIN_WAIT_S: Final = 1.0
+#: While Postgres is known to be away nobody waits for it longer: a call is to be refused, not kept waiting.
+DOWN_WAIT_S: Final = 0.2
 
 Result = TypeVar("Result")
 
@@ -44,14 +48,14 @@ class Database:
             with suppress(*OUTAGE), self._pool.connection() as conn:
                 return work(conn)
             self._pool.check()
-        with self.connection() as conn:
+        with self.connection(AGAIN_WAIT_S) as conn:
             return work(conn)
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, wait_s: float = WAIT_S) -> Iterator[Connection]:
         """A connection for one piece of work; raises one of OUTAGE where Postgres does not answer."""
         try:
-            with self._pool.connection() as conn:
+            with self._pool.connection(wait_s if self.is_up else DOWN_WAIT_S) as conn:
                 yield conn
         except OUTAGE as error:
             if self.is_up:

@@ -1,0 +1,219 @@
+"""Calls that ask while the database or the daemon is away, or that are gone before they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+
+import gevent
+import pytest
+
+from esl_agent.agent.daemon import Daemon
+from esl_agent.lab.ports import free_port
+from esl_agent.simulator.config import SimulatorConfig
+from esl_agent.simulator.simulator import Simulator
+from esl_agent.store.accounts import get_account
+from esl_agent.store.embedded import EmbeddedPostgres
+from esl_agent.store.migrations import migrate
+from esl_agent.store.pool import Connection, connected
+
+from .conftest import PATIENCE_S, Journal
+from .exchange import Exchange, put_carriers
+
+numbers = count(1)
+FIRST_CHARGE = Decimal("0.0013")
+Start = Callable[..., Exchange]
+Outage = AbstractContextManager[None]
+
+
+@pytest.fixture(scope="module")
+def own_server(server_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server that these tests alone stop and start."""
+    server = EmbeddedPostgres(server_folder / "outages", fsync=False)
+    try:
+        server.start()
+        with connected(server.ensure_database("migrated")) as conn:
+            migrate(conn)
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def database_url(own_server: EmbeddedPostgres) -> str:
+    """In place of the common server's: everything of these tests is on their own."""
+    own_server.start()
+    return own_server.ensure_database(f"test_{next(numbers)}", template="migrated")
+
+
+@pytest.fixture
+def start(
+    conn: Connection, customers: None, start_daemon: Callable[..., Daemon], journal: Journal
+) -> Iterator[Start]:
+    """Starts a switch and its daemon, with these settings of [admission]."""
+    put_carriers(conn)
+    switches: list[Simulator] = []
+
+    def begin(**admission: object) -> Exchange:
+        port = free_port()
+        switches.append(Simulator(SimulatorConfig(port=0, admission=f"127.0.0.1:{port}")).start())
+        daemon = start_daemon(switches[0].port, admission={"outbound_port": port, **admission})
+        return Exchange(switches[0], daemon, journal, conn)
+
+    yield begin
+    for switch in switches:
+        switch.stop()
+
+
+@pytest.fixture
+def outage(own_server: EmbeddedPostgres, journal: Journal) -> Iterator[Callable[[Exchange], Outage]]:
+    """The database is away; afterwards it is back, and the daemon knows."""
+    connections = ExitStack()
+
+    @contextmanager
+    def away(exchange: Exchange) -> Iterator[None]:
+        url = own_server.url(exchange.conn.info.dbname)
+        own_server.stop()
+        yield
+        own_server.start()
+        journal.wait_for("DB_UP")
+        exchange.conn = connections.enter_context(connected(url))
+
+    with connections:
+        yield away
+
+
+def causes(exchange: Exchange) -> list[str]:
+    """Why the switch's legs ended, in that order."""
+    return [leg.cause for leg in exchange.simulator.legs_ended()]
+
+
+def wait_until_nothing_is_held(exchange: Exchange) -> None:
+    with gevent.Timeout(PATIENCE_S, AssertionError("something stays reserved")):
+        while not exchange.nothing_is_reserved():
+            gevent.sleep(0.01)
+
+
+@contextmanager
+def locked(url: str, account_id: int = 1001) -> Iterator[None]:
+    """Somebody else is at the account: no hold on it gets on."""
+    with connected(url) as other, other.transaction():
+        other.execute("SELECT FROM accounts WHERE account_id = %s FOR UPDATE", [account_id])
+        yield
+
+
+def wait_for_waiters(conn: Connection, statements: int = 1) -> None:
+    """Until so many statements wait for somebody's lock."""
+    waiting = """SELECT count(*) FROM pg_stat_activity
+                 WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+    with gevent.Timeout(PATIENCE_S, AssertionError("nobody waits for the account")):
+        while conn.execute(waiting).fetchone() < (statements,):  # type: ignore[operator]
+            gevent.sleep(0.01)
+
+
+# The database is away.
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["first call", "known account"])
+def test_without_a_database_calls_are_refused_and_emergencies_go_out(
+    start: Start, outage: Callable[[Exchange], Outage], is_known: bool
+) -> None:
+    exchange = start()
+    if is_known:
+        exchange.call()
+        exchange.cdrs(1)
+    before = len(causes(exchange))
+    with outage(exchange):
+        exchange.call()
+        assert causes(exchange)[before:] == ["NORMAL_TEMPORARY_FAILURE"]
+        (refusal,) = exchange.journal.of("CALL_REFUSED")
+        assert (refusal["reason"], refusal["rule"]) == ("no_decision", "facts_known")
+        emergency = exchange.call(number="911")
+        assert emergency.outbound_uuids
+    rows = exchange.cdrs(2 + is_known)
+    assert [(row.refused, row.sip_code) for row in rows if row.refused] == [("no_decision", 503)]
+    (answered,) = [row for row in rows if row.number == "911"]
+    assert answered.answered_us is not None
+    assert exchange.nothing_is_reserved()
+
+
+def test_calls_on_the_last_known_balance_within_a_cap_are_settled_when_the_database_is_back(
+    start: Start, outage: Callable[[Exchange], Outage]
+) -> None:
+    exchange = start(database_down="cached", cached_call_max="0.0025", cached_account_max="0.0025")
+    exchange.call()
+    exchange.cdrs(1)
+    with outage(exchange):
+        exchange.call()
+        (_, cached) = exchange.journal.of("CALL_ADMITTED")
+        assert cached["held"] == Decimal("0.0025")  # two increments: all that a call may cost now
+        exchange.call()  # and all that the account may
+        assert [line["reason"] for line in exchange.journal.of("CALL_REFUSED")] == ["no_decision"]
+    rows = exchange.cdrs(3)
+    assert [(row.charged, row.uncollected) for row in rows if not row.refused] == [(FIRST_CHARGE, 0)] * 2
+    assert get_account(exchange.conn, 1001).balance == 10 - 2 * FIRST_CHARGE
+    assert exchange.nothing_is_reserved()
+
+
+def test_an_account_that_nothing_is_known_of_gets_nothing(
+    start: Start, outage: Callable[[Exchange], Outage]
+) -> None:
+    exchange = start(database_down="cached")
+    with outage(exchange):
+        exchange.call()
+        (refusal,) = exchange.journal.of("CALL_REFUSED")
+        assert refusal["reason"] == "no_decision"
+
+
+# The daemon is away.
+
+
+def test_without_the_daemon_nothing_goes_out_and_nothing_is_held(start: Start) -> None:
+    exchange = start()
+    exchange.daemon.stop()
+    exchange.journal.wait_for("AGENT_STOPPED")
+    call = exchange.call()
+    assert call.outbound_uuids == []
+    assert causes(exchange) == ["NORMAL_TEMPORARY_FAILURE"]
+    assert exchange.nothing_is_reserved()
+
+
+# The caller, or the time, is gone before the answer.
+
+
+def test_a_caller_who_is_gone_while_the_agent_decides_leaves_nothing_held(
+    start: Start, database_url: str
+) -> None:
+    exchange = start()
+    exchange.call()
+    exchange.cdrs(1)
+    with locked(database_url):
+        call = exchange.place()
+        wait_for_waiters(exchange.conn)
+        exchange.simulator.core.api("uuid_kill", call.caller_uuid)
+        assert call.wait_ended(PATIENCE_S)
+    (trouble,) = exchange.journal.wait_for("DOOR_TROUBLE")
+    assert trouble["kind"] == "undelivered"
+    wait_until_nothing_is_held(exchange)
+    assert call.outbound_uuids == []
+
+
+def test_money_that_is_held_too_late_is_given_back(start: Start, database_url: str) -> None:
+    exchange = start(deadline_ms=100)
+    exchange.call()
+    exchange.cdrs(1)
+    with locked(database_url):
+        call = exchange.call()
+        (refusal,) = exchange.journal.of("CALL_REFUSED")
+        assert (refusal["reason"], refusal["detail"]) == ("no_decision", "silent")
+        wait_for_waiters(exchange.conn, 2)  # the hold, and its release behind it
+    assert call.outbound_uuids == []
+    exchange.cdrs(2)
+    states = "SELECT state FROM reservations WHERE leg_uuid NOT IN (SELECT leg_uuid FROM cdrs)"
+    with gevent.Timeout(PATIENCE_S, AssertionError("the leg is not given up")):
+        while exchange.conn.execute(states).fetchall() != [("released",)]:
+            gevent.sleep(0.01)
+    assert exchange.nothing_is_reserved()
