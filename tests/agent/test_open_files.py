@@ -23,7 +23,8 @@ def hard() -> Iterator[int]:
 
 
 def config_with(peers_max: int) -> Config:
-    return parse({"admission": {"peers_max": peers_max}, "database": {"pool_max": 6}}, {}, source="the test")
+    admission = {"peers_max": peers_max, "local_socket": ""}
+    return parse({"admission": admission, "database": {"pool_max": 6}}, {}, source="the test")
 
 
 def test_the_soft_limit_becomes_the_hard_one(hard: int, journal: Journal) -> None:
