@@ -63,7 +63,7 @@ def write_config(path: Path, database_url: str, switch: Switch, log_format: str)
         host=json.dumps(switch.host),
         port=switch.port,
         password=json.dumps(switch.password),
-        admission_port=free_port(),
+        admission_port=switch.admission_port,
         local_port=free_port(),
         log_format=log_format,
     )

@@ -65,11 +65,15 @@ def _set_up(stage: Stage) -> None:
         account = str(customer.account)
         run("account", "add", "--id", account, "--name", customer.name, "--accept-terms", TERMS, quiet=True)
         run("account", "top-up", account, customer.top_up, "--reference", f"receipt-{account}")
+        run("number", "add", customer.phone, "--account", account, "--kind", "verified", quiet=True)
     for did in DIDS:
         forward = ("--forward-to", did.forward_to) if did.forward_to else ()
         run("number", "add", did.number, "--account", str(did.owner), *forward, quiet=True)
     stage.heading("Switch and daemon")
     stage.start_switch()
+    for priority, carrier in enumerate(stage.switch.carriers, 1):
+        run("carrier", "add", carrier, quiet=True)
+        run("route", "add", "any", "--carrier", carrier, "--priority", str(priority), quiet=True)
     stage.start_daemon()
 
 

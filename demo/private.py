@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from demo.cast import ACTS, BUSY_NUMBER, CUSTOMERS, DIDS, SECOND_CARRIER_NUMBER, STRANGER, Ending, Scene
-from demo.cast import Did as OwnedDid
 from demo.errors import DemoError
 from demo.switch import paid_legs_in
 from esl_agent.files import dialplan_dir
@@ -25,7 +24,7 @@ SCENARIOS: Final = {
     Ending.CALLER_HANGS_UP: ("call", 200),
     Ending.MONEY_RUNS_OUT: ("stay", 200),
     Ending.BUSY: ("refused", 486),
-    Ending.REFUSED: ("refused", 603),
+    Ending.REFUSED: ("refused", 402),
 }
 
 
@@ -45,12 +44,14 @@ class PrivateNetwork:
         }
         self._stranger = Phone(STRANGER, "", "", STRANGER)
         self._carriers = (Carrier("first", free_port()), Carrier("second", free_port()))
-        people = Network(tuple(self._phones.values()), self._carriers, [self._did(did) for did in DIDS])
+        self.carriers: Sequence[str] = [carrier.name for carrier in self._carriers]
+        dids = [Did(did.number, str(did.owner), self._phones[did.owner].user) for did in DIDS]
+        people = Network(tuple(self._phones.values()), self._carriers, dids)
         self._sipp_folder = folder / "sipp"
         self._sipp = Sipp(sipp, self._sipp_folder)
         self._switch = PrivateSwitch(binary, dialplan_dir(), folder / "freeswitch", people)
         self.host, self.port = self._switch.host, self._switch.event_port
-        self.password = self._switch.password
+        self.password, self.admission_port = self._switch.password, self._switch.admission_port
         self.acts: Sequence[Sequence[Scene]] = ACTS
         self._calls: list[SippRun] = []
 
@@ -87,9 +88,3 @@ class PrivateNetwork:
     def stop(self) -> None:
         self._sipp.stop_all()
         self._switch.stop()
-
-    def _did(self, did: OwnedDid) -> Did:
-        device = "" if did.forward_to else self._phones[did.owner].user
-        when = "always" if did.forward_to else "never"
-        forward_to = f"+{did.forward_to}" if did.forward_to else ""
-        return Did(did.number, str(did.owner), device, forward_to, when)

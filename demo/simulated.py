@@ -20,7 +20,7 @@ from demo.cast import (
 from demo.errors import DemoError
 from demo.switch import paid_legs_in
 from esl_agent.core.leg import Product
-from esl_agent.lab.ports import LOOPBACK
+from esl_agent.lab.ports import LOOPBACK, free_port
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.plan import CallPlan, Kind, Outcome
 from esl_agent.simulator.simulator import Simulator
@@ -34,10 +34,18 @@ class SimulatedSwitch:
 
     def __init__(self, folder: Path) -> None:
         self.host, self.port, self.password = LOOPBACK, 0, secrets.token_hex(16)
+        self.admission_port = free_port()
+        self.carriers: Sequence[str] = ("first", "second")
         self.acts: Sequence[Sequence[Scene]] = ACTS
         self._cdr_folder = folder / "json_cdr"
         self._simulator = Simulator(
-            SimulatorConfig(host=self.host, port=0, password=self.password, cdr_dir=self._cdr_folder)
+            SimulatorConfig(
+                host=self.host,
+                port=0,
+                password=self.password,
+                admission=f"{self.host}:{self.admission_port}",
+                cdr_dir=self._cdr_folder,
+            )
         )
 
     def start(self) -> None:

@@ -19,6 +19,8 @@ class Switch(Protocol):
     host: str
     port: int
     password: str
+    admission_port: int  # where its dialplan asks
+    carriers: Sequence[str]  # its gateways, in the order in which calls are to try them
     acts: Sequence[Sequence[Scene]]  # what can be played on it
 
     def start(self) -> None: ...

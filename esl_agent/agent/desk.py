@@ -102,6 +102,7 @@ class Desk:
         self._ended_lately: OrderedDict[str, None] = OrderedDict()
         self._refused_inbound: OrderedDict[str, str] = OrderedDict()
         self.carriers_up: Counter[str] = Counter()
+        self._low: set[str] = set()  # legs that talk and were refused more money
 
     # What the switch says.
 
@@ -120,6 +121,8 @@ class Desk:
     def _begin_planned(self, leg: Leg, itinerary: Itinerary) -> None:
         """A leg that was admitted: its money is held already."""
         self._itineraries.leg_began(leg.leg_uuid)
+        # One that came in was created before the answer could be set on it.
+        leg = replace(leg, product=itinerary.priced.leg.product)
         priced = replace(itinerary.priced, leg=leg)
         begun = machine.begin_held(leg, priced.price, itinerary.held)
         self._take_up(LiveCall(begun[0], priced), begun[1])
@@ -209,6 +212,15 @@ class Desk:
             for account_id, leg_uuid in self._itineraries.of_accounts_gone(barred):
                 self._release(account_id, leg_uuid)
 
+    def money_freed(self, account_ids: Collection[int]) -> None:
+        """Calls of these are over, and what they left is free: for calls that have asked for the last time."""
+        policy = self._policy
+        soon_us = self._now_us() + (policy.last_ask_ms + policy.cut_lead_ms) * machine.US_PER_MS
+        for leg_uuid in tuple(self._low):
+            live = self.live[leg_uuid]
+            if live.priced.account_id in account_ids and (machine.paid_end_us(live.call) or 0) <= soon_us:
+                self.tell(leg_uuid, MoneyCame())
+
     # What our own timers and the store say.
 
     def timer_rang(self, leg_uuid: str, timer: Timer) -> None:
@@ -220,6 +232,10 @@ class Desk:
         if live is None:
             return
         live.call, effects = machine.step(live.call, event, self._policy, self._now_us())
+        if live.call.is_last and live.call.phase is Phase.TALKING:
+            self._low.add(leg_uuid)
+        else:
+            self._low.discard(leg_uuid)
         self._carry_out(live, effects)
 
     def _carry_out(self, live: LiveCall, effects: Effects) -> None:

@@ -49,7 +49,8 @@ class PrivateSwitch:
     """A FreeSWITCH with the dialplan as shipped and `people` on its network.
 
     `with PrivateSwitch(...) as switch:` yields it ready for calls; at the end
-    it is stopped.  Everything it writes is under `folder`.  `settings` are
+    it is stopped.  It asks admission on `admission_port`, and on `door` where
+    `esl_ask_by` is "python".  Everything it writes is under `folder`.  `settings` are
     changes to dialplan/config/vars.xml.
     """
 
@@ -65,12 +66,15 @@ class PrivateSwitch:
         self.event_port: Final = free_port()
         self.customer_port: Final = free_port()
         self.carrier_port: Final = free_port()
+        self.admission_port: Final = free_port()
+        self.door: Final = f"{LOOPBACK}:{free_port()}"
         self.password: Final = secrets.token_hex(16)
         self.folder = folder
         self.people = people
         self._binary = binary
         self._dialplan = dialplan
-        self._settings = settings
+        self._settings = dict(settings)
+        self._rtp_first = free_ports(RTP_PORTS)
         self._child: Child | None = None
 
     @property
@@ -97,6 +101,13 @@ class PrivateSwitch:
             said = self._child.tail()
             self.stop()
             raise EslAgentError(f"{error}; it said:\n{said}") from None
+
+    def change(self, **settings: str | int) -> None:
+        """Change settings of the dialplan while it runs."""
+        self._settings |= settings
+        self._write_variables()
+        with self.console() as console:
+            console.api("reloadxml")
 
     def stop(self) -> None:
         if self._child is not None:
@@ -128,7 +139,8 @@ class PrivateSwitch:
     def _python_path(self) -> dict[str, str]:
         """For mod_python3, which is told by the environment alone where modules are."""
         inside = self._binary.resolve().parent.parent / "lib" / "python3"
-        paths = [str(self.folder / "scripts"), str(inside), os.environ.get("PYTHONPATH", "")]
+        ours = str(resources.files("esl_agent").joinpath(".."))  # for esl_agent.switch.embedded
+        paths = [str(self.folder / "scripts"), str(inside), ours, os.environ.get("PYTHONPATH", "")]
         return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
     def _write_configuration(self) -> None:
@@ -140,9 +152,8 @@ class PrivateSwitch:
         whole = resources.files("esl_agent.lab").joinpath("conf", "freeswitch.xml")
         files = {
             "freeswitch.xml": whole.read_text(encoding="utf-8"),
-            "lab_vars.xml": network.variables_xml(self._variables()),
             "dialplan/esl_agent/carriers.xml": network.carriers_xml(self.people.carriers),
-            "dialplan/esl_agent/dids.xml": network.dids_xml(self.people.dids),
+            "dialplan/esl_agent/devices.xml": network.devices_xml(self.people.dids),
             "directory/phones.xml": network.directory_xml(self.people.phones),
             "dialplan/config/carrier/carriers.xml": network.gateways_xml(self.people.carriers),
         }
@@ -150,10 +161,14 @@ class PrivateSwitch:
             path = conf / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        (conf / "lab_vars.xml").chmod(0o600)  # the Event Socket's password
+        self._write_variables()
+
+    def _write_variables(self) -> None:
+        path = self.folder / "conf" / "lab_vars.xml"
+        path.touch(mode=0o600)  # the Event Socket's password
+        path.write_text(network.variables_xml(self._variables()), encoding="utf-8")
 
     def _variables(self) -> dict[str, str | int]:
-        rtp_first = free_ports(RTP_PORTS)
         return {
             "esl_sip_ip": self.host,
             "esl_domain": network.DOMAIN,
@@ -161,7 +176,9 @@ class PrivateSwitch:
             "esl_carrier_port": self.carrier_port,
             "esl_event_port": self.event_port,
             "esl_event_password": self.password,
-            "lab_rtp_first": rtp_first,
-            "lab_rtp_last": rtp_first + RTP_PORTS - 1,
+            "esl_admission_address": f"{self.host}:{self.admission_port}",
+            "esl_door": self.door,
+            "lab_rtp_first": self._rtp_first,
+            "lab_rtp_last": self._rtp_first + RTP_PORTS - 1,
             **self._settings,
         }

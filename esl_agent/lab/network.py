@@ -32,7 +32,12 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True)
 class Did:
-    """A number of the operator's; `forward_when` is always, busy, no_answer or never."""
+    """A number of the operator's.
+
+    The switch's files say only which `device` rings; whose the number is, and
+    where it is forwarded, is for whoever writes the database: `forward_when` is
+    always, busy, no_answer or never.
+    """
 
     number: str
     owner: str
@@ -43,7 +48,7 @@ class Did:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Carriers stand in the order in which they are tried."""
+    """Carriers stand in the order in which emergency calls try them."""
 
     phones: Sequence[Phone]
     carriers: Sequence[Carrier]
@@ -61,7 +66,9 @@ def variables_xml(settings: Mapping[str, str | int]) -> str:
 def carriers_xml(carriers: Sequence[Carrier]) -> str:
     """As an operator would edit dialplan/esl_agent/carriers.xml."""
     root = Xml.Element("include")
-    condition = _condition(Xml.SubElement(root, "extension", {"name": "carriers"}), "carriers")
+    condition = _condition(
+        Xml.SubElement(root, "extension", {"name": "carriers"}), "destination_number", "carriers"
+    )
     leg = "${{esl_leg}}[esl_carrier={0},leg_progress_timeout=4]sofia/gateway/{0}/${{esl_dial}}"
     for carrier in carriers:
         Xml.SubElement(condition, "action", {"application": "bridge", "data": leg.format(carrier.name)})
@@ -113,28 +120,19 @@ def directory_xml(phones: Sequence[Phone]) -> str:
     return _written(root)
 
 
-def dids_xml(dids: Sequence[Did]) -> str:
-    """As an operator would edit dialplan/esl_agent/dids.xml."""
+def devices_xml(dids: Sequence[Did]) -> str:
+    """As an operator would edit dialplan/esl_agent/devices.xml."""
     root = Xml.Element("include")
     for did in dids:
-        extension = Xml.SubElement(root, "extension", {"name": f"did {did.number}", "continue": "true"})
-        condition = _condition(extension, rf"\+?({did.number})")
-        for name, value in {
-            "esl_did": "$1",
-            "esl_owner": did.owner,
-            "esl_device": did.device,
-            "esl_forward_to": did.forward_to,
-            "esl_forward_when": did.forward_when,
-        }.items():
-            action = {"application": "set", "data": f"{name}={value}", "inline": "true"}
-            Xml.SubElement(condition, "action", action)
+        name = {"name": f"device of {did.number}", "continue": "true"}
+        condition = _condition(Xml.SubElement(root, "extension", name), "${esl_number}", rf"\+{did.number}")
+        action = {"application": "set", "data": f"esl_device={did.device}", "inline": "true"}
+        Xml.SubElement(condition, "action", action)
     return _written(root)
 
 
-def _condition(extension: Xml.Element, number: str) -> Xml.Element:
-    return Xml.SubElement(
-        extension, "condition", {"field": "destination_number", "expression": f"^{number}$"}
-    )
+def _condition(extension: Xml.Element, field: str, text: str) -> Xml.Element:
+    return Xml.SubElement(extension, "condition", {"field": field, "expression": f"^{text}$"})
 
 
 def _params(parent: Xml.Element, values: Mapping[str, str]) -> None:

@@ -7,22 +7,28 @@ from decimal import Decimal
 from typing import Final
 
 from fixtures.records import an_account
-from people import ALICE, ALWAYS, LONDON, OWNER, PENNILESS, POOR, SUSPENDED, VICTIM
+from people import ALICE, OWNER, PENNILESS, PEOPLE, POOR, SUSPENDED, VICTIM
 
+from esl_agent.core.admission.carriers import Carrier
+from esl_agent.core.admission.route_file import Route
 from esl_agent.core.deck_file import DeckRow
 from esl_agent.core.tariff import Rate
 from esl_agent.lab.child import wait_until
 from esl_agent.lab.network import Phone
 from esl_agent.store import ledger
 from esl_agent.store.accounts import Account, get_account, suspend
+from esl_agent.store.carriers import put_carrier
 from esl_agent.store.cdrs import CdrFilter, CdrRow, iterate_cdrs
 from esl_agent.store.decks import DeckImport, import_deck
-from esl_agent.store.numbers import ForwardWhen, OwnedNumber, add_number
+from esl_agent.store.numbers import ForwardWhen, NumberKind, OwnedNumber, add_number
 from esl_agent.store.pool import connected
+from esl_agent.store.routes import put_routes
 
 CDR_S: Final = 10.0
+#: A carrier that shows no sign of life for so long has failed.
+PROGRESS_S: Final = 4
 #: Six seconds to London cost 0.0600, to Toronto 0.0010.
-RATES: Final = {"44": "0.6", "1": "0.01"}
+RATES: Final = {"44": "0.6", "1": "0.01", "1411": "0.5"}
 BALANCES: Final = {ALICE: "10", VICTIM: "10", OWNER: "10", POOR: "0.13", PENNILESS: "0", SUSPENDED: "10"}
 
 
@@ -42,10 +48,19 @@ def open_books(url: str) -> None:
         for phone, balance in BALANCES.items():
             an_account(conn, int(phone.account), balance)
         suspend(conn, int(SUSPENDED.account), "unpaid", "test")
-        did = OwnedNumber(
-            ALWAYS.number, int(OWNER.account), forward_to=LONDON, forward_when=ForwardWhen.ALWAYS
-        )
-        add_number(conn, did)
+        for did in PEOPLE.dids:
+            when = ForwardWhen(did.forward_when)
+            to = did.forward_to.removeprefix("+") or None
+            add_number(conn, OwnedNumber(did.number, int(did.owner), forward_to=to, forward_when=when))
+        for phone in BALANCES:
+            add_number(conn, OwnedNumber(phone.caller_id, int(phone.account), NumberKind.VERIFIED))
+        for carrier in PEOPLE.carriers:
+            template = f"sofia/gateway/{carrier.name}/{{number}}"
+            put_carrier(
+                conn, Carrier(name=carrier.name, dial_template=template, progress_timeout_s=PROGRESS_S)
+            )
+        by_all = [Route("", carrier.name, place) for place, carrier in enumerate(PEOPLE.carriers, 1)]
+        put_routes(conn, by_all)
 
 
 class Books:

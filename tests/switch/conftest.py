@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agent_process import AgentProcess
+from books import Books, open_books
 from people import ALPHA, BETA, CALLER, PEOPLE
 
 from esl_agent.files import dialplan_dir
@@ -32,6 +34,29 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSwitch]:
     folder = tmp_path_factory.mktemp("freeswitch")
     with PrivateSwitch(binary, dialplan_dir(), folder, PEOPLE, SETTINGS) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def books_url(new_database: Callable[[], str]) -> str:
+    url = new_database()
+    open_books(url)
+    return url
+
+
+@pytest.fixture(scope="module")
+def agent(
+    switch: PrivateSwitch, books_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AgentProcess]:
+    """The daemon, with books of this module's own."""
+    process = AgentProcess(switch, books_url, tmp_path_factory.mktemp("agent"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def books(agent: AgentProcess, books_url: str) -> Books:
+    return Books(books_url)
 
 
 class Calls:

@@ -10,6 +10,7 @@ from esl_agent.lab.ports import free_port
 
 LONDON: Final = "442079460000"
 TORONTO: Final = "14165550123"
+TOLL_FREE: Final = "18005550123"
 
 
 def phone(user: str, account: str) -> Phone:
@@ -39,7 +40,7 @@ PEOPLE: Final = Network(
 )
 
 #: Somebody outside, whose calls come by a carrier.
-CALLER: Final = phone("0150", "")
+CALLER: Final = Phone("12025550150", "", "", "12025550150")
 
 
 def payer(event: Event) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The shipped dialplan on a real FreeSWITCH, with no agent: calls for the operator's numbers."""
+"""The shipped dialplan on a real FreeSWITCH, with the agent: calls for the operator's numbers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from conftest import Calls
 from people import ALICE, ALWAYS, CALLER, LONDON, NO_ANSWER, OWNER, TO_DEVICE, WHEN_BUSY, payer
 
 from esl_agent.lab.network import Did
+from esl_agent.lab.ports import free_port
 
-pytestmark = pytest.mark.switch
+pytestmark = [pytest.mark.switch, pytest.mark.usefixtures("agent")]
 
+#: What a caller is told of a redirection; of one that is no number, that the called party is gone.
+REFUSED = {"19005550123": 403}
 FORWARDED = {"account": OWNER.account, "product": "forwarding", "number": f"+{LONDON}", "carrier": "alpha"}
+
+
+def contact(user: str, port: int) -> str:
+    return f"\nContact: <sip:{user}@127.0.0.1:{port}>"
 
 
 def test_a_call_for_a_number_rings_its_owners_phone_which_pays_for_nothing(calls: Calls) -> None:
@@ -37,7 +44,7 @@ def test_a_forwarded_number_goes_on_at_its_owners_expense(calls: Calls) -> None:
 
     assert [payer(leg) for leg in calls.legs("outbound")] == [FORWARDED | {"forwarded_from": ALWAYS.number}]
     [invite] = carrier.invites()
-    assert f"\nDiversion: <sip:{ALWAYS.number}@lab.test>;reason=unconditional\n" in invite
+    assert f"\nDiversion: <sip:+{ALWAYS.number}@lab.test>;reason=unconditional\n" in invite
     assert CALLER.user in invite  # who calls is told on
 
 
@@ -69,10 +76,29 @@ def test_a_number_goes_on_in_no_other_case(calls: Calls, did: Did, answered: str
     assert carrier.invites() == []
 
 
-def test_a_phone_that_redirects_is_not_followed(calls: Calls) -> None:
-    calls.device(OWNER, "refuse", status="302 Moved", headers="\nContact: <sip:15255512345@127.0.0.1:9>")
+def test_a_phone_that_redirects_is_not_followed_but_its_number_is_asked_about(calls: Calls) -> None:
+    port = free_port()
+    elsewhere = calls.anybody(port, "answer", ring_ms=50)
+    calls.device(OWNER, "refuse", status="302 Moved", headers=contact(f"011{LONDON}", port))
     carrier = calls.alpha("answer", ring_ms=50)
-    calls.bring(TO_DEVICE.number, "trunk_refused", status=503).finish()
+    calls.bring(TO_DEVICE.number, talk_ms=100).finish()
+
+    assert [payer(leg) for leg in calls.legs("outbound")] == [
+        {},
+        FORWARDED | {"forwarded_from": TO_DEVICE.number},
+    ]
+    [invite] = carrier.invites()
+    assert f"\nDiversion: <sip:+{TO_DEVICE.number}@lab.test>;reason=deflection\n" in invite
+    assert elsewhere.invites() == []
+
+
+@pytest.mark.parametrize(
+    "user", ["alice", "19005550123", f"{LONDON},esl_account=1", "%24%7Bsystem(id)%7D", "98"]
+)
+def test_a_redirection_to_where_nobody_may_call_ends_the_call(calls: Calls, user: str) -> None:
+    calls.device(OWNER, "refuse", status="302 Moved", headers=contact(user, free_port()))
+    carrier = calls.alpha("answer", ring_ms=50)
+    calls.bring(TO_DEVICE.number, "trunk_refused", status=REFUSED.get(user, 410)).finish()
 
     assert carrier.invites() == []
 
@@ -83,7 +109,7 @@ def test_a_number_of_nobody_is_not_found(calls: Calls) -> None:
 
 def test_a_diversion_that_a_caller_claims_makes_nobody_pay(calls: Calls) -> None:
     calls.device(OWNER, "answer", ring_ms=50)
-    claim = f"Diversion: <sip:{ALWAYS.number}@lab.test>;reason=unconditional"
+    claim = f"Diversion: <sip:+{ALWAYS.number}@lab.test>;reason=unconditional"
     calls.bring(TO_DEVICE.number, talk_ms=100, headers=[claim]).finish()
 
     assert [payer(leg) for leg in calls.legs("outbound")] == [{}]

@@ -9,7 +9,7 @@ import pytest
 from conftest import Calls
 from people import ALICE, LONDON, TORONTO, VICTIM, payer
 
-pytestmark = pytest.mark.switch
+pytestmark = [pytest.mark.switch, pytest.mark.usefixtures("agent")]
 
 MINE = {"account": ALICE.account, "product": "termination", "number": f"+{TORONTO}", "carrier": "alpha"}
 HIS = VICTIM.account

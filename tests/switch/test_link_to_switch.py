@@ -8,7 +8,7 @@ import gevent
 import pytest
 from conftest import Calls
 from gevent.queue import Queue
-from people import ALICE, LONDON
+from people import ALICE, TOLL_FREE
 
 from esl_agent.core.leg import Direction, Product
 from esl_agent.lab.child import wait_until
@@ -20,7 +20,7 @@ from esl_agent.switch.events import SwitchEvent, decode_event
 from esl_agent.switch.legs import leg_end_of, leg_of
 from esl_agent.switch.link import LinkChange, LinkConfig, LinkState, SwitchLink
 
-pytestmark = pytest.mark.switch
+pytestmark = [pytest.mark.switch, pytest.mark.usefixtures("agent")]
 
 PATIENCE_S = 10.0
 
@@ -53,9 +53,9 @@ def heard(switch: PrivateSwitch) -> Iterator[Heard]:
 
 @pytest.fixture
 def talking(calls: Calls, heard: Heard) -> SwitchEvent:
-    """A call that is up: its answer on the leg to the carrier."""
+    """The answer on a carrier's leg.  The call is free, so no cut but the tests' own is armed."""
     calls.alpha("answer", ring_ms=50)
-    calls.dial(ALICE, f"011{LONDON}", "stay")
+    calls.dial(ALICE, TOLL_FREE, "stay")
     return heard.outbound("CHANNEL_ANSWER")
 
 

@@ -2,54 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-
 import pytest
-from books import Books, open_books
+from books import Books
 from conftest import Calls
 from people import ALICE, ALWAYS, LONDON, OWNER, PENNILESS, POOR, SUSPENDED, TORONTO, VICTIM
 
-from esl_agent.lab.child import Child, wait_until
-from esl_agent.lab.freeswitch import PrivateSwitch
 from esl_agent.lab.network import Phone
 from esl_agent.store.cdrs import CdrRow
 
 pytestmark = pytest.mark.switch
 
-READY_S = 20.0
 TO_LONDON = f"011{LONDON}"
-
-
-@pytest.fixture(scope="module")
-def books_url(new_database: Callable[[], str]) -> str:
-    url = new_database()
-    open_books(url)
-    return url
-
-
-@pytest.fixture(scope="module")
-def daemon(
-    switch: PrivateSwitch, books_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Child]:
-    """`esl-agent run`, in a process of its own."""
-    folder = tmp_path_factory.mktemp("daemon")
-    settings = folder / "esl-agent.toml"
-    settings.write_text(
-        f'[database]\nurl = "{books_url}"\n'
-        f'[switch]\nhost = "{switch.host}"\nport = {switch.event_port}\npassword = "{switch.password}"\n'
-    )
-    child = Child([sys.executable, "-m", "esl_agent", "run", "--config", str(settings)], folder / "log")
-    try:
-        wait_until(lambda: "SWITCH_CONNECTED" in child.tail(), "the daemon is ready", READY_S)
-        yield child
-    finally:
-        child.stop()
-
-
-@pytest.fixture
-def books(daemon: Child, books_url: str) -> Books:
-    return Books(books_url)
 
 
 def lines(cdr: CdrRow) -> dict[str, str]:
@@ -129,19 +92,6 @@ def test_a_call_ends_with_the_last_increment_that_is_paid(calls: Calls, books: B
     assert cdr.uncollected == 0
     assert str(books.account(POOR).balance) == "0.0100"
     assert books.account(POOR).reserved == 0
-
-
-@pytest.mark.parametrize(("phone", "reason"), [(PENNILESS, "no_funds"), (SUSPENDED, "account_not_active")])
-def test_who_can_not_pay_talks_to_nobody(calls: Calls, books: Books, phone: Phone, reason: str) -> None:
-    alpha = calls.alpha("answer", ring_ms=2_000)
-    beta = calls.beta("answer", ring_ms=50)
-    calls.dial(phone, TO_LONDON, "refused", status=603).finish()
-
-    [cdr] = books.cdrs(1)
-    assert (cdr.account_id, cdr.refused, cdr.answered_us) == (int(phone.account), reason, None)
-    assert len(alpha.invites()) == 1
-    assert beta.invites() == []  # a refusal of ours is no failure of the carrier's
-    assert books.spent(phone) == "0.0000"
 
 
 @pytest.mark.parametrize("phone", [PENNILESS, SUSPENDED])

@@ -7,12 +7,22 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
+from fixtures.admission import UUIDS, a_carrier, a_question, some_facts
 
 from esl_agent.config import VariablesConfig
+from esl_agent.core.admission.decide import decide
+from esl_agent.core.admission.dial import PlannedLeg, dial_strings
+from esl_agent.core.admission.variables import ROUTES
+from esl_agent.core.leg import Product
 from esl_agent.files import dialplan_dir
+from esl_agent.switch.embedded import ASKED_BY, NO_ANSWER
 
 FILES = sorted(dialplan_dir().rglob("*.xml"))
 CONTEXTS = {context.get("name") for context in Xml.parse(dialplan_dir() / "esl_agent.xml").iter("context")}
+
+
+#: Where a phone sent a call on to, by a 302.
+REDIRECTED_TO = "sip_redirect_contact_user_0"
 
 
 def names(path: Path) -> str:
@@ -60,7 +70,7 @@ def test_every_global_variable_has_a_value() -> None:
         command.get("data", "").split("=")[0]
         for command in Xml.parse(dialplan_dir() / "config" / "vars.xml").iter("X-PRE-PROCESS")
     }
-    of_freeswitch = {"local_ip_v4", "domain", "log_dir"}
+    of_freeswitch = {"local_ip_v4", "domain", "log_dir", "sounds_dir"}
     used = {name for path in FILES for name in re.findall(r"\$\$\{(\w+)\}", path.read_text(encoding="utf-8"))}
 
     assert used - of_freeswitch <= known
@@ -82,9 +92,17 @@ def test_nothing_is_exported(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=names)
 def test_no_redirect_is_followed_on_any_leg_that_goes_out(path: Path) -> None:
     for application, data in actions(path):
-        if "esl_leg={" in data or (application == "bridge" and "${esl_leg}" not in data):
+        if "esl_leg={" in data:
             assert "outbound_redirect_fatal=true" in data
-        assert (application == "bridge") <= data.startswith(("${esl_leg}", "{"))
+        if application == "bridge":
+            assert data.startswith(("${esl_leg}", "{outbound_redirect_info=true}user/"))
+
+
+def test_the_switch_follows_no_redirect_of_its_own_accord() -> None:
+    """Without this, `outbound_redirect_info` would do nothing (sofia.c, `sofia_handle_sip_r_invite`)."""
+    for name in ("sip_customer.xml", "sip_carrier.xml"):
+        params = Xml.parse(dialplan_dir() / "config" / name).iter("param")
+        assert "true" in [param.get("value") for param in params if param.get("name") == "manual-redirect"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=names)
@@ -95,13 +113,49 @@ def test_nothing_that_a_phone_names_is_read(path: Path) -> None:
     """
     read = set(re.findall(r"(?<!\$)\$\{(\w+)", path.read_text(encoding="utf-8")))
 
-    assert {name for name in read if name.startswith("sip_")} <= {"sip_authorized"}
+    assert {name for name in read if name.startswith("sip_")} <= {"sip_authorized", REDIRECTED_TO}
     assert not read & {"caller_id_name", "caller_id_number", "channel_name", "destination_number"}
+
+
+def test_what_a_phone_redirects_to_is_digits_or_nothing() -> None:
+    """Where it is read, it is the field of a condition, and goes on as what that matched."""
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        fields = re.findall(rf'field="\${{{REDIRECTED_TO}}}" expression="(.*)"', text)
+        assert len(fields) == text.count(f"${{{REDIRECTED_TO}}}")
+        assert set(fields) <= {r"^(\+?\d{3,20})\z"}
+
+
+def test_whoever_asks_says_all_that_can_be_said() -> None:
+    """A leg that asks again must not say what it said before."""
+    asking = [data for path in FILES for _, data in actions(path) if "esl_ask_product" in data]
+
+    assert len(asking) == len(Product)
+    for data in asking:
+        assert {pair.partition("=")[0] for pair in data.removeprefix("^^~").split("~")} == {
+            *ASKED_BY.values()
+        }
+
+
+def test_until_it_is_answered_every_question_is_refused() -> None:
+    [before] = [
+        data for _, data in actions(dialplan_dir() / "esl_agent" / "ask.xml") if "esl_admitted" in data
+    ]
+    said = dict(pair.split("=") for pair in before.removeprefix("^^~").split("~"))
+
+    assert said.items() <= NO_ANSWER.items()
+    assert said.keys() == {name for name, value in NO_ANSWER.items() if value}
+
+
+def test_the_dialplan_has_room_for_every_route() -> None:
+    text = (dialplan_dir() / "esl_agent" / "routes.xml").read_text(encoding="utf-8")
+    assert re.findall(r'data="\$\{esl_leg\}\$\{(\w+)\}"', text) == list(ROUTES)
 
 
 def test_the_agent_looks_for_the_variables_that_the_dialplan_sets() -> None:
     agent = VariablesConfig()
-    text = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    forwarded = decide(a_question(Product.FORWARDING), some_facts(Product.FORWARDING))
+    text = "".join(dial_strings(forwarded, [PlannedLeg(UUIDS[0], a_carrier())]))
 
     for name in (agent.account, agent.product, agent.number, agent.carrier, agent.forwarded_from):
         assert re.search(rf"[{{,\[\"]{name}=", text)

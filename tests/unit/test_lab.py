@@ -88,7 +88,7 @@ def test_what_people_are_called_can_not_break_the_configuration() -> None:
     phone = Phone(odd, "secret", odd, odd)
 
     assert [user.get("id") for user in Xml.fromstring(network.directory_xml([phone])).iter("user")] == [odd]
-    for text in (network.carriers_xml([Carrier(odd, 1)]), network.dids_xml([Did("1", odd)])):
+    for text in (network.carriers_xml([Carrier(odd, 1)]), network.devices_xml([Did("1", "1001", odd)])):
         Xml.fromstring(text)
 
 

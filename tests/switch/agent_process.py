@@ -1,0 +1,66 @@
+"""The daemon as a process of the tests' own, beside the switch."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+from esl_agent.lab.child import Child, wait_until
+from esl_agent.lab.freeswitch import PrivateSwitch
+
+READY_S: Final = 20.0
+
+SETTINGS: Final = """\
+[database]
+url = "{url}"
+[switch]
+host = "{host}"
+port = {port}
+password = "{password}"
+[admission]
+outbound_port = {admission_port}
+local_socket = "{door}"
+[limits]
+account_cache_s = 1
+"""
+
+
+class AgentProcess:
+    """`esl-agent run` with both doors open, where the switch asks."""
+
+    def __init__(self, switch: PrivateSwitch, url: str, folder: Path) -> None:
+        self._log = folder / "log"
+        self._settings = folder / "esl-agent.toml"
+        self._settings.write_text(
+            SETTINGS.format(
+                url=url,
+                host=switch.host,
+                port=switch.event_port,
+                password=switch.password,
+                admission_port=switch.admission_port,
+                door=switch.door,
+            )
+        )
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        """Return when it can decide."""
+        command = [sys.executable, "-m", "esl_agent", "run", "--config", str(self._settings)]
+        self._child = Child(command, self._log)
+        wait_until(lambda: self.has_said("SWITCH_CONNECTED"), "the daemon is ready", READY_S)
+
+    def has_said(self, word: str) -> bool:
+        return word in self._log.read_text(encoding="utf-8")
+
+    def stop(self) -> None:
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """As a crash: nothing is tidied up."""
+        if self._child is not None:
+            self._child.stop(signal.SIGKILL)
+            self._child = None
