@@ -19,6 +19,7 @@ import msgspec
 from esl_agent.core import money
 from esl_agent.core.numbering import NumberClass, Numbering, parse_overrides
 from esl_agent.errors import EslAgentError
+from esl_agent.switch.commands import PLACE, SOUND
 
 ENVIRONMENT_PREFIX: Final = "ESL_AGENT_"
 SECRETS: Final = frozenset({("switch", "password"), ("database", "url"), ("database", "listen_url")})
@@ -74,7 +75,10 @@ class NumberingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BudgetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """core.call.CallPolicy's fields; `extend_lead_ms` leaves room for the switch's coarse scheduler."""
+    """core.call.CallPolicy's fields, and what callers hear.
+
+    `extend_lead_ms` leaves room for the switch's coarse scheduler.
+    """
 
     grant_s: Annotated[int, msgspec.Meta(ge=6, le=3_600)] = 60
     rich_grants: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 20
@@ -83,6 +87,16 @@ class BudgetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cut_lead_ms: Annotated[int, msgspec.Meta(ge=0, le=2_000)] = 60
     unfunded_ms: Annotated[int, msgspec.Meta(ge=0, le=30_000)] = 2_000
     kill_retry_ms: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 500
+    warn_at_s: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=1, le=3_600)], ...], msgspec.Meta(max_length=8)
+    ] = (
+        60,
+        10,
+    )
+    warn_sound: Annotated[str, msgspec.Meta(pattern=rf"^(?:{SOUND})?\Z")] = (
+        "tone_stream://%(200,100,800);loops=2"
+    )
+    end_announcement: Annotated[str, msgspec.Meta(pattern=rf"^(?:{PLACE})?\Z")] = ""
 
 
 class AdmissionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -34,6 +34,7 @@ from esl_agent.agent.listener import Listener
 from esl_agent.agent.news import News
 from esl_agent.agent.policies import call_policy_of, operator_policy_of
 from esl_agent.agent.settler import Settler
+from esl_agent.agent.sounds import Sounds
 from esl_agent.agent.switchboard import Switchboard
 from esl_agent.agent.timers import Timers
 from esl_agent.config import Config, numbering_of
@@ -97,6 +98,7 @@ class Daemon:
         self._holder = Holder(
             self._database, today, log, queue_max=limits.queue_max, batch_max=limits.batch_max
         )
+        switchboard = Switchboard(self._link.command, log)
         self.desk = Desk(
             policy=self._policy,
             book=self._book,
@@ -105,10 +107,11 @@ class Daemon:
             ask_hold=self._holder.ask,
             settle=self._settler.settle,
             release=self._settler.release,
-            switchboard=Switchboard(self._link.command, log),
+            switchboard=switchboard,
             log=log,
             live_max=limits.live_calls_max,
             ends_barred=config.admission.suspended_calls == "end",
+            sounds=Sounds(switchboard, config.budget.warn_sound, config.budget.end_announcement),
         )
         self._news = News(self._book, self.desk)
         self._listener = Listener(

@@ -15,9 +15,11 @@ from typing import Final, Protocol
 from esl_agent.agent.book import Book, Priced
 from esl_agent.agent.cdr import cdr_of
 from esl_agent.agent.itinerary import Itineraries, Itinerary
+from esl_agent.agent.sounds import Sounds
 from esl_agent.core import call as machine
 from esl_agent.core.call import Call, CallPolicy, Phase
 from esl_agent.core.call_signals import (
+    AnnounceEnd,
     Answered,
     ArmSwitchCut,
     AskDue,
@@ -35,6 +37,8 @@ from esl_agent.core.call_signals import (
     SetTimer,
     Settle,
     Timer,
+    WarnCaller,
+    WarnDue,
 )
 from esl_agent.core.leg import Leg, LegEnd
 from esl_agent.core.tariff import NEVER_CHARGED
@@ -45,6 +49,10 @@ from esl_agent.store.cdrs import CdrRow
 REFUSED_INBOUND_MAX: Final = 20_000
 #: Legs that ended lately, so that an event of theirs that comes late does not start them again.
 ENDED_LATELY_MAX: Final = 20_000
+
+
+#: What a timer of each kind tells the machine.
+DUE: Final[dict[Timer, Event]] = {Timer.ASK: AskDue(), Timer.CUT: CutDue(), Timer.WARN: WarnDue()}
 
 
 class Switchboard(Protocol):
@@ -85,6 +93,7 @@ class Desk:
         log: Log,
         live_max: int,
         ends_barred: bool = True,
+        sounds: Sounds | None = None,
     ) -> None:
         self.live: dict[str, LiveCall] = {}
         self._policy = policy
@@ -99,6 +108,7 @@ class Desk:
         self._log = log
         self._live_max = live_max
         self._ends_barred = ends_barred
+        self._sounds = sounds
         self._ended_lately: OrderedDict[str, None] = OrderedDict()
         self._refused_inbound: OrderedDict[str, str] = OrderedDict()
         self.carriers_up: Counter[str] = Counter()
@@ -224,7 +234,7 @@ class Desk:
     # What our own timers and the store say.
 
     def timer_rang(self, leg_uuid: str, timer: Timer) -> None:
-        self.tell(leg_uuid, AskDue() if timer is Timer.ASK else CutDue())
+        self.tell(leg_uuid, DUE[timer])
 
     def tell(self, leg_uuid: str, event: Event) -> None:
         """Step a live call; events for calls that are gone are passed over."""
@@ -252,6 +262,8 @@ class Desk:
                     self._switchboard.arm_cut(leg_uuid, after_s, replaces=replaces)
                 case DisarmSwitchCut():
                     self._switchboard.disarm_cut(leg_uuid)
+                case WarnCaller() | AnnounceEnd():
+                    self._let_hear(live, effect)
                 case KillLeg(cause):
                     self._switchboard.kill(leg_uuid, cause)
                 case Settle():
@@ -262,6 +274,15 @@ class Desk:
                     self._log(word, **_who(live), **fields)
         if live.call.phase is Phase.ENDED:
             self._forget(leg_uuid)
+
+    def _let_hear(self, live: LiveCall, effect: WarnCaller | AnnounceEnd) -> None:
+        if self._sounds is None:
+            return
+        leg = live.priced.leg
+        if isinstance(effect, WarnCaller):
+            self._sounds.warn(leg)
+        else:
+            self._sounds.announce_end(leg)
 
     def _hand_to(self, end: LegEnd) -> str | None:
         """The leg that gets the hold of one that ended unanswered."""

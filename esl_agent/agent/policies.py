@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import fields
 
 from esl_agent.config import AdmissionConfig, BudgetConfig
 from esl_agent.core.admission.limits import OperatorPolicy
@@ -10,7 +10,7 @@ from esl_agent.core.call import CallPolicy
 
 
 def call_policy_of(config: BudgetConfig) -> CallPolicy:
-    return CallPolicy(**msgspec.structs.asdict(config))
+    return CallPolicy(**{field.name: getattr(config, field.name) for field in fields(CallPolicy)})
 
 
 def operator_policy_of(config: AdmissionConfig) -> OperatorPolicy:

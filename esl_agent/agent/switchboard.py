@@ -1,4 +1,4 @@
-"""Commands to the switch that nobody waits for: kills and scheduled cuts."""
+"""Commands to the switch that nobody waits for: kills, scheduled cuts, and what a caller is to hear."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from esl_agent.switch.errors import SwitchError
 #: Commands under way; beyond it scheduled cuts are not moved, while kills still go out.
 IN_FLIGHT_MAX: Final = 5_000
 #: The switch's answers to commands for legs or tasks that are gone: late, and no failure.
-GONE: Final = ("-ERR No such channel", "-ERR no such channel")
+GONE: Final = ("-ERR No such channel", "-ERR no such channel", "-ERR invalid uuid")
 
 
 class Switchboard:
@@ -36,6 +36,12 @@ class Switchboard:
 
     def disarm_cut(self, leg_uuid: str) -> None:
         self._send_if_room(leg_uuid, lambda: [commands.sched_del(leg_uuid)])
+
+    def play(self, leg_uuid: str, sound: str) -> None:
+        self._send_if_room(leg_uuid, lambda: [commands.play(leg_uuid, sound)])
+
+    def go_on_after_bridge(self, leg_uuid: str, place: str) -> None:
+        self._send_if_room(leg_uuid, lambda: [commands.go_on_after_bridge(leg_uuid, place)])
 
     def _send_if_room(self, leg_uuid: str, build: Callable[[], list[Api]]) -> None:
         if self._in_flight >= IN_FLIGHT_MAX:

@@ -15,6 +15,9 @@ held buys whole increments; the end of the last one that is paid is the call's
   and is moved on by each extension; once the money is known to be all used, it
   is set *behind* the paid end and the agent's own cut decides to the millisecond.
 
+Shortly before the money ends the caller is warned (call_warnings.py), and where
+it has ended an announcement may follow the kill.
+
 A hold that is refused is asked for once more just before the cut: another
 call of the account may have ended meanwhile and left its money; and at once
 when money comes in.  A hold that nobody answers buys nothing, so the call ends
@@ -40,6 +43,7 @@ Transitions
     talking   HoldRefused   talking      switch cut behind the paid end, one more ask
     talking   HoldFailed    talking      as HoldRefused
     talking   AskDue        talking      hold; if one is out already: as HoldFailed
+    talking   WarnDue       talking      the caller is warned
     talking   MoneyCame     talking      hold, where the last one was refused
     talking   CutDue        ending       kill, kill timer
     talking   Ended         ended        settle
@@ -60,8 +64,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from esl_agent.core import budget
+from esl_agent.core import budget, call_warnings
+from esl_agent.core.admission.reasons import Reason
 from esl_agent.core.call_signals import (
+    AnnounceEnd,
     Answered,
     ArmSwitchCut,
     AskDue,
@@ -83,6 +89,7 @@ from esl_agent.core.call_signals import (
     SetTimer,
     Settle,
     Timer,
+    WarnDue,
 )
 from esl_agent.core.call_state import US_PER_MS, US_PER_S, Call, CallPolicy, Phase, paid_end_us
 from esl_agent.core.leg import Direction, Leg, LegEnd
@@ -181,16 +188,18 @@ def _answered(call: Call, event: Answered, policy: CallPolicy, now_us: int) -> S
     if call.is_asking:
         return call, (note, SetTimer(Timer.CUT, event.answered_us + policy.unfunded_ms * US_PER_MS))
     call, effects = _set_cut_offs(call, policy, now_us)
-    return call, (note, *effects)
+    call, warnings = call_warnings.watch(call, policy, now_us)
+    return call, (note, *effects, *warnings)
 
 
 def _extended(call: Call, event: Held, policy: CallPolicy, now_us: int) -> Step:
     before = call.paid_s
-    call = replace(_paid(call, event), is_last=False)
+    call = replace(_paid(call, event), is_last=False, is_spent=False)
     call, effects = _set_cut_offs(call, policy, now_us)
+    call, warnings = call_warnings.watch(call, policy, now_us)
     word = "CALL_EXTENDED" if before else "CALL_ADMITTED"
     note = Note(word, {"held": call.held, "paid_s": call.paid_s, "available": event.available})
-    return call, (note, *effects)
+    return call, (note, *effects, *warnings)
 
 
 def _not_extended(call: Call, event: HoldRefused | HoldFailed, policy: CallPolicy, now_us: int) -> Step:
@@ -200,7 +209,8 @@ def _not_extended(call: Call, event: HoldRefused | HoldFailed, policy: CallPolic
         return _ask_now(call, policy, now_us)  # what was refused was asked for before it came
     if not call.paid_s:
         return _refuse(call, reason, policy, now_us)
-    known, call = call.is_last, replace(call, is_asking=False, is_last=True)
+    known, is_spent = call.is_last, reason == Reason.NO_FUNDS
+    call = replace(call, is_asking=False, is_last=True, is_spent=is_spent, funded_s=call.paid_s)
     effects: list[Effect] = []
     if not known:
         effects.append(
@@ -210,7 +220,8 @@ def _not_extended(call: Call, event: HoldRefused | HoldFailed, policy: CallPolic
     ask_again_us = _cut_at_us(call, policy) - policy.last_ask_ms * US_PER_MS
     if ask_again_us > now_us:
         effects.append(SetTimer(Timer.ASK, ask_again_us))
-    return replace(call, switch_cut=True), tuple(effects)
+    call, warnings = call_warnings.warn(replace(call, switch_cut=True), policy, now_us)
+    return call, (*effects, *warnings)
 
 
 def _ask(call: Call, event: AskDue, policy: CallPolicy, now_us: int) -> Step:
@@ -240,7 +251,12 @@ def _cut(call: Call, event: CutDue, policy: CallPolicy, now_us: int) -> Step:
     note = Note(
         "CALL_CUT", {"held": call.held, "paid_s": call.paid_s, "left_ms": _left_us(call, now_us) // US_PER_MS}
     )
-    return call, (KillLeg(call.kill_cause), note, _kill_timer(policy, now_us))
+    before = (AnnounceEnd(),) if call.is_spent else ()
+    return call, (*before, KillLeg(call.kill_cause), note, _kill_timer(policy, now_us))
+
+
+def _warn(call: Call, event: WarnDue, policy: CallPolicy, now_us: int) -> Step:
+    return call_warnings.warn(call, policy, now_us)
 
 
 def _cut_again(call: Call, event: CutDue, policy: CallPolicy, now_us: int) -> Step:
@@ -281,6 +297,7 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.TALKING, HoldRefused): _not_extended,
     (Phase.TALKING, HoldFailed): _not_extended,
     (Phase.TALKING, AskDue): _ask,
+    (Phase.TALKING, WarnDue): _warn,
     (Phase.TALKING, MoneyCame): _money_came,
     (Phase.TALKING, CutDue): _cut,
     (Phase.TALKING, Ended): _ended,
@@ -305,7 +322,12 @@ def _hold(price: Price, held: Decimal, paid_s: int, policy: CallPolicy) -> HoldM
 def _paid(call: Call, event: Held) -> Call:
     held = max(call.held, event.held)
     return replace(
-        call, held=held, paid_s=budget.seconds_funded(call.price, held), is_asking=False, money_came=False
+        call,
+        held=held,
+        paid_s=budget.seconds_funded(call.price, held),
+        funded_s=budget.seconds_funded(call.price, held + max(event.available, ZERO)),
+        is_asking=False,
+        money_came=False,
     )
 
 

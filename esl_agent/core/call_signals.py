@@ -16,6 +16,7 @@ class Timer(StrEnum):
 
     ASK = "ask"
     CUT = "cut"
+    WARN = "warn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,11 @@ class CutDue:
 
 
 @dataclass(frozen=True, slots=True)
+class WarnDue:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class MoneyCame:
     """The account was credited, or may spend more: what was refused may be held now."""
 
@@ -68,7 +74,7 @@ class Ended:
     end: LegEnd
 
 
-Event = Held | HoldRefused | HoldFailed | Answered | AskDue | CutDue | MoneyCame | MustEnd | Ended
+Event = Held | HoldRefused | HoldFailed | Answered | AskDue | CutDue | WarnDue | MoneyCame | MustEnd | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,16 @@ class KillLeg:
 
 
 @dataclass(frozen=True, slots=True)
+class WarnCaller:
+    """Let the caller hear that the money is about to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceEnd:
+    """Let the caller hear that it has ended, when the kill that follows has ended the leg."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """The leg is over: write its CDR and take `charge` from what is held."""
 
@@ -127,5 +143,16 @@ class Note:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-Effect = HoldMoney | SetTimer | DropTimers | ArmSwitchCut | DisarmSwitchCut | KillLeg | Settle | Note
+Effect = (
+    HoldMoney
+    | SetTimer
+    | DropTimers
+    | ArmSwitchCut
+    | DisarmSwitchCut
+    | WarnCaller
+    | AnnounceEnd
+    | KillLeg
+    | Settle
+    | Note
+)
 Effects = tuple[Effect, ...]

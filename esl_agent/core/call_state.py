@@ -35,6 +35,7 @@ class CallPolicy:
     cut_lead_ms: int = 60  # how early the kill is sent, so that it lands before the paid end
     unfunded_ms: int = 2_000  # how long an answered leg may wait for its first hold
     kill_retry_ms: int = 500
+    warn_at_s: tuple[int, ...] = (60, 10)  # so many seconds before the money ends the caller is warned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ class Call:
     paid_s: int = 0  # billed seconds that `held` pays for
     answered_us: int | None = None
     is_asking: bool = False  # a hold is asked for and not answered yet
+    funded_s: int | None = None  # billed seconds that `held` and the rest of the account pay for, if known
+    warned_s: int | None = None  # the last mark that the caller was warned at
+    is_spent: bool = False  # the last asking was refused for want of money
     is_last: bool = False  # the last asking was refused: what is held is all there is
     money_came: bool = False  # while a hold was asked for, which may not have seen it
     switch_cut: bool = False  # the switch has a kill of ours scheduled
@@ -58,7 +62,12 @@ class Call:
 
 def paid_end_us(call: Call) -> int | None:
     """When the increments that are paid for are used up; None before the answer."""
+    return talk_end_us(call, call.paid_s)
+
+
+def talk_end_us(call: Call, billed_s: int) -> int | None:
+    """When the leg is billed for more than `billed_s`; None before the answer."""
     if call.answered_us is None:
         return None
-    talk_s = budget.talk_s(call.price, call.paid_s)
+    talk_s = budget.talk_s(call.price, billed_s)
     return call.answered_us + talk_s * US_PER_S + call.price.grace_ms * US_PER_MS

@@ -29,6 +29,10 @@ CUT_GROUP_PREFIX: Final = "cut_"
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,127}", re.ASCII)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.:;@/+=,*#~-]{1,512}", re.ASCII)
+#: A sound file or stream, such as tone_stream://%(200,100,800); without a space, a quote or a variable.
+SOUND: Final = r"(?!.*::)[A-Za-z0-9_./][A-Za-z0-9_./:;%(),=+-]{0,255}"
+#: Where a leg goes on in the dialplan: extension, then XML and a context if it isn't the leg's own.
+PLACE: Final = r"[A-Za-z0-9_+*#.-]{1,64}(?::XML:[A-Za-z0-9_.-]{1,64})?"
 _LINE_BREAKS: Final = re.compile(r"[\r\n\0]")
 
 
@@ -114,6 +118,20 @@ def uuid_dump(uuid: str) -> Api:
 def uuid_setvar(uuid: str, name: str, value: str) -> Api:
     """Set a variable on a leg, to a value without spaces."""
     return Api(f"uuid_setvar {_uuid(uuid)} {_name('variable', name)} {_token('value', value)}")
+
+
+def play(uuid: str, sound: str) -> Api:
+    """Let a leg, and not the other one, hear a sound over what it hears (`switch_ivr_broadcast`)."""
+    if not re.fullmatch(SOUND, sound, re.ASCII):
+        raise CommandError(f"{sound[:60]!r} is no sound: neither a file's path nor a tone_stream://")
+    return Api(f"uuid_broadcast {_uuid(uuid)} {sound} aleg")
+
+
+def go_on_after_bridge(uuid: str, place: str) -> Api:
+    """Have a leg go on at an extension when its bridge ends, whichever way (switch_ivr_bridge.c)."""
+    if not re.fullmatch(PLACE, place, re.ASCII):
+        raise CommandError(f"{place[:60]!r} is no place in a dialplan: extension, or extension:XML:context")
+    return uuid_setvar(uuid, "transfer_after_bridge", place)
 
 
 def sched_cut(uuid: str, after_s: int) -> Api:

@@ -21,6 +21,7 @@ from esl_agent.core.call import (
     step,
 )
 from esl_agent.core.call_signals import (
+    AnnounceEnd,
     Answered,
     ArmSwitchCut,
     AskDue,
@@ -41,6 +42,7 @@ from esl_agent.core.call_signals import (
     SetTimer,
     Settle,
     Timer,
+    WarnDue,
 )
 from esl_agent.core.leg import Direction, Leg, LegEnd, Product, Quality
 from esl_agent.core.price import Price
@@ -49,7 +51,7 @@ S = 1_000_000
 START = 1_795_400_000 * S
 POLICY = CallPolicy(
     grant_s=60, rich_grants=20, extend_lead_ms=4_000, last_ask_ms=400, cut_lead_ms=60, unfunded_ms=2_000,
-    kill_retry_ms=500,
+    kill_retry_ms=500, warn_at_s=(),
 )  # fmt: skip
 
 #: $0.60 a minute in steps of 6 seconds: an increment costs 0.0600.
@@ -190,6 +192,17 @@ class TestTalking:
         assert of(effects, KillLeg) == [KillLeg("ALLOTTED_TIMEOUT")]
         assert call.phase is Phase.ENDING
 
+    def test_the_end_of_the_money_is_announced_and_no_other_cut(self) -> None:
+        for refused, announced in [
+            (HoldRefused("no_funds"), 1),
+            (HoldRefused("day_spend"), 0),
+            (HoldFailed(), 0),
+        ]:
+            call, _ = step(talking("0.1200"), refused, POLICY, START + 8 * S)
+            _, effects = step(call, CutDue(), POLICY, START + 11_940_000)
+            before_kill = effects[: effects.index(KillLeg("ALLOTTED_TIMEOUT"))]
+            assert before_kill == (AnnounceEnd(),) * announced
+
     def test_the_last_asking_may_find_money_that_another_call_left(self) -> None:
         call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
         call, _ = step(call, HoldRefused("no_funds"), POLICY, START + 8 * S)
@@ -267,6 +280,7 @@ class TestEnd:
             Answered(1),
             AskDue(),
             CutDue(),
+            WarnDue(),
             MoneyCame(),
             MustEnd("x"),
         ],

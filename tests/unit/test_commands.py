@@ -23,6 +23,15 @@ LEG = "76a32f67-0256-4268-a1ba-e0317bb38fcb"
         (commands.uuid_setvar(LEG, "esl_carrier", "gw-1"), f"uuid_setvar {LEG} esl_carrier gw-1"),
         (commands.sched_cut(LEG, 4), f"sched_api +4 cut_{LEG} uuid_kill {LEG} ALLOTTED_TIMEOUT"),
         (commands.sched_del(LEG), f"sched_del cut_{LEG}"),
+        (
+            commands.play(LEG, "tone_stream://%(200,100,800);loops=2"),
+            f"uuid_broadcast {LEG} tone_stream://%(200,100,800);loops=2 aleg",
+        ),
+        (commands.play(LEG, "/sounds/low.wav"), f"uuid_broadcast {LEG} /sounds/low.wav aleg"),
+        (
+            commands.go_on_after_bridge(LEG, "used_up:XML:esl_told"),
+            f"uuid_setvar {LEG} transfer_after_bridge used_up:XML:esl_told",
+        ),
         (commands.show_channels_json(), "show channels as json"),
         (commands.status(), "status"),
         (commands.version(), "version"),
@@ -161,3 +170,23 @@ def test_whatever_text_a_builder_takes_one_message_goes_out(data: st.DataObject)
     assert wire.endswith(b"\n\n")
     assert b"\n\n" not in wire[:-2]
     assert not {b"\r", b"\0"} & {bytes([byte]) for byte in wire}
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        *("", "a b", "a.wav both", "hangup::x", "tone_stream://::", "x!hangup", "${system(id)}", "{a=b}x"),
+        *("x'y", "a\nb", "-x", "a" * 300),
+    ],
+)
+def test_a_sound_can_be_nothing_but_a_sound(sound: str) -> None:
+    with pytest.raises(CommandError, match="is no sound"):
+        commands.play(LEG, sound)
+
+
+@pytest.mark.parametrize(
+    "place", ["", "a b", "x:XML", "x:inline:y", "x:XML:y:z", "hangup inline", "x,y", "${x}", "x\n"]
+)
+def test_a_place_in_the_dialplan_can_be_nothing_else(place: str) -> None:
+    with pytest.raises(CommandError, match="is no place"):
+        commands.go_on_after_bridge(LEG, place)

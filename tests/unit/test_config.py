@@ -52,6 +52,22 @@ def test_every_error_is_told_at_once() -> None:
     assert len(problems) == 7
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("warn_sound", "hangup::x"),
+        ("warn_sound", "a.wav both"),
+        ("warn_sound", "a.wav\n"),
+        ("end_announcement", "hangup inline"),
+        ("end_announcement", "used_up\n"),
+        ("warn_at_s", [0]),
+        ("warn_at_s", list(range(1, 20))),
+    ],
+)
+def test_what_callers_are_to_hear_can_be_nothing_else(key: str, value: object) -> None:
+    assert key in problems_of({"budget": {key: value}})[0]
+
+
 def test_the_environment_overrides_the_file() -> None:
     tables = {"switch": {"port": 8022}, "log": {"mask_numbers": False}}
     environment = {"ESL_AGENT_SWITCH_PORT": "8023", "ESL_AGENT_LOG_MASK_NUMBERS": "true", "HOME": "/"}
