@@ -51,6 +51,8 @@ from esl_agent.switch.link import LinkChange, LinkConfig, LinkState, SwitchLink
 EVENTS: Final = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE", "HEARTBEAT")
 #: How often partitions are made ahead.
 PARTITIONS_EVERY_S: Final = 3_600
+#: While the commit of one batch of holds is under way the next is decided; each locks its accounts in order.
+HOLDS_AT_ONCE: Final = 2
 #: Events worked on before timers and the database's answers get a turn.
 EVENTS_PER_TURN_MAX: Final = 32
 #: How often admitted legs that never came are looked for.
@@ -94,6 +96,7 @@ class Daemon:
             queue_max=limits.queue_max,
             batch_max=limits.batch_max,
             retry_max_s=limits.retry_max_s,
+            freed=lambda account_ids: self.desk.money_freed(account_ids),
         )
         self._holder = Holder(
             self._database, today, log, queue_max=limits.queue_max, batch_max=limits.batch_max
@@ -150,7 +153,7 @@ class Daemon:
         self._load_when_there()
         parts: Sequence[Callable[[], None]] = (
             self._timers.run,
-            self._holder.run,
+            *[self._holder.run] * HOLDS_AT_ONCE,
             self._settler.run,
             self._listener.run,
             lambda: self._events.run(self._work_events),

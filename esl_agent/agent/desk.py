@@ -40,6 +40,7 @@ from esl_agent.core.call_signals import (
     WarnCaller,
     WarnDue,
 )
+from esl_agent.core.call_state import US_PER_MS
 from esl_agent.core.leg import Leg, LegEnd
 from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.noc.log import Log
@@ -223,9 +224,9 @@ class Desk:
                 self._release(account_id, leg_uuid)
 
     def money_freed(self, account_ids: Collection[int]) -> None:
-        """Calls of these are over, and what they left is free: for calls that have asked for the last time."""
+        """What calls of these left is free: for those that have asked for the last time already."""
         policy = self._policy
-        soon_us = self._now_us() + (policy.last_ask_ms + policy.cut_lead_ms) * machine.US_PER_MS
+        soon_us = self._now_us() + (policy.last_ask_ms + policy.cut_lead_ms) * US_PER_MS
         for leg_uuid in tuple(self._low):
             live = self.live[leg_uuid]
             if live.priced.account_id in account_ids and (machine.paid_end_us(live.call) or 0) <= soon_us:

@@ -5,7 +5,7 @@ A database that is away is waited for: nothing that is owed is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from typing import NamedTuple, TypeVar
 
@@ -52,7 +52,8 @@ class Release(NamedTuple):
 class Settler:
     """Settlements on their way to Postgres, in order.  A full queue holds up whoever brings more.
 
-    `today` tells the operator's date, whose spending a charge counts as.
+    `today` tells the operator's date, whose spending a charge counts as; `freed`
+    is told the accounts that have what their calls left.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Settler:
         queue_max: int,
         batch_max: int,
         retry_max_s: float,
+        freed: Callable[[Collection[int]], None] = lambda account_ids: None,
     ) -> None:
         self._database = database
         self._today = today
@@ -71,6 +73,7 @@ class Settler:
         self._queue = BatchQueue[Settlement | Release](queue_max, batch_max)
         self._queue_max = queue_max
         self._retry_max_s = retry_max_s
+        self._freed = freed
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -104,6 +107,8 @@ class Settler:
         releases = [(item.account_id, item.leg_uuid) for item in batch if isinstance(item, Release)]
         if releases:
             self._with_connection(lambda conn: release_many(conn, releases))
+        accounts = {item.row.account_id for item in batch if isinstance(item, Settlement)}
+        self._freed(accounts.union(account_id for account_id, _ in releases))
 
     def _settle_or_tell(self, settlements: Sequence[Settlement]) -> None:
         try:

@@ -129,8 +129,8 @@ class Sipp:
             "headers": "".join(f"\n{line}" for line in headers),
         }
         number_of = str(at_once)
-        options = ("-m", number_of, "-r", number_of, "-l", number_of, "-cid_str", call_id)
-        options += ("-au", phone.user, "-ap", phone.password)
+        load = ("-m", number_of, "-r", number_of, "-l", number_of, "-cid_str", call_id)
+        options = (*load, "-au", phone.user, "-ap", phone.password)
         text = script(name, **places | values)
         return self._start(name, free_port(), text, f"{LOOPBACK}:{switch_port}", *options)
 

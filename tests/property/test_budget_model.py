@@ -97,10 +97,12 @@ class Budgets(RuleBasedStateMachine):
     def top_up(self, account_id: int, amount: Decimal) -> None:
         self.paid_in[account_id] += amount
         self.purse.top_up(account_id, amount, self.world.now_us)
+        self.world.account_changed(account_id)
 
     @rule(account_id=st.sampled_from(ACCOUNTS), is_active=st.booleans())
     def suspend_or_resume(self, account_id: int, is_active: bool) -> None:
         self.purse.set_active(account_id, is_active, self.world.now_us)
+        self.world.account_changed(account_id)
 
     @rule(kills=st.integers(1, 3))
     def lose_kills(self, kills: int) -> None:
@@ -158,7 +160,7 @@ class PostgresPurse(Purse):
         return expected
 
     def settle(self, row: CdrRow, hand_to: str | None, now_us: int) -> tuple[bool, Decimal, Decimal]:
-        expected = super().settle(row, hand_to, now_us)
+        expected: tuple[bool, Decimal, Decimal] = super().settle(row, hand_to, now_us)
         [result] = settle_many(self._conn, [row], hand_to={row.leg_uuid: hand_to} if hand_to else {})
         assert (result.settled, result.charged, result.uncollected) == expected
         account = accounts.get_account(self._conn, row.account_id)
