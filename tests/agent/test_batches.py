@@ -42,3 +42,37 @@ def test_a_full_queue_takes_no_more() -> None:
     with pytest.raises(QueueFullError):
         queue.put("c")
     assert len(queue) == 2
+
+
+def test_two_at_work_take_turns_and_the_queue_is_empty_when_both_are_done() -> None:
+    queue = BatchQueue[int](queue_max=100, batch_max=10)
+    go_on = [Event(), Event()]
+    batches: list[list[int]] = []
+
+    def work(batch: Sequence[int]) -> None:
+        batches.append(list(batch))
+        go_on[len(batches) - 1].wait()
+
+    workers = [gevent.spawn(queue.run, work) for _ in range(2)]
+    for number in range(2):
+        queue.put(number)
+        gevent.idle()
+    assert batches == [[0], [1]]
+    go_on[1].set()
+    assert not queue.wait_empty(0.01)
+    go_on[0].set()
+    assert queue.wait_empty(5)
+    gevent.killall(workers)
+
+
+def test_where_nobody_waits_a_batch_gathers() -> None:
+    queue = BatchQueue[int](queue_max=100, batch_max=3)
+    batches: list[list[int]] = []
+    worker = gevent.spawn(queue.run, lambda batch: batches.append(list(batch)), 0.05)
+    queue.put(0)
+    gevent.idle()
+    for number in range(1, 4):
+        queue.put(number)
+    assert queue.wait_empty(5)
+    assert batches == [[0, 1, 2], [3]]
+    worker.kill()
