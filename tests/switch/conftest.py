@@ -14,7 +14,7 @@ from people import ALPHA, BETA, CALLER, PEOPLE
 
 from esl_agent.files import dialplan_dir
 from esl_agent.lab.child import wait_until
-from esl_agent.lab.console import Event, EventTap
+from esl_agent.lab.console import ANSWER_S, Event, EventTap
 from esl_agent.lab.freeswitch import NoFreeSwitch, PrivateSwitch, find_freeswitch
 from esl_agent.lab.network import Phone
 from esl_agent.lab.sipp import NoSipp, Sipp, SippRun, find_sipp
@@ -91,7 +91,11 @@ class Calls:
         return self._sipp.call(CALLER, number, self.switch.carrier_port, scenario, **values)
 
     def event(
-        self, name: str, direction: str, matches: Callable[[Event], bool] = lambda event: True
+        self,
+        name: str,
+        direction: str,
+        matches: Callable[[Event], bool] = lambda event: True,
+        deadline_s: float = ANSWER_S,
     ) -> Event:
         """The first such event of a leg that came in (`inbound`) or went out (`outbound`)."""
         return self._tap.wait(
@@ -99,7 +103,12 @@ class Calls:
                 event["Event-Name"] == name and event.get("Call-Direction") == direction and matches(event)
             ),
             f"{name} {direction}",
+            deadline_s,
         )
+
+    def all_of(self, name: str, matches: Callable[[Event], bool]) -> list[Event]:
+        """Every such event so far."""
+        return [event for event in self._all(name) if matches(event)]
 
     def bridged(self, count: int) -> Event:
         """The `count`th time that two legs were joined."""
