@@ -14,7 +14,7 @@ from esl_agent.core.money import AMOUNT_QUANTUM, ZERO
 from esl_agent.core.price import Price
 from esl_agent.core.rating import timed_amount
 
-#: The most talk that is ever paid for ahead: a day.
+#: The most talk that is ever paid for, and so the longest that a metered call may last: a day.
 SECONDS_FUNDED_MAX: Final = 86_400
 
 

@@ -112,6 +112,8 @@ SWITCH_LATE_US: Final = 500_000
 ENDED_CAUSE: Final = "MANAGER_REQUEST"
 #: The reason of a refusal when the store did not answer.
 NO_DECISION: Final = "no_decision"
+#: The reason why a call gets no more that has talked for as long as any may.
+LONGEST: Final = "longest_call"
 
 Step = tuple[Call, Effects]
 
@@ -239,6 +241,8 @@ def _money_came(call: Call, event: MoneyCame, policy: CallPolicy, now_us: int) -
 
 def _ask_now(call: Call, policy: CallPolicy, now_us: int) -> Step:
     call = replace(call, is_asking=True, money_came=False)
+    if budget.next_billed_s(call.price, call.paid_s) > budget.SECONDS_FUNDED_MAX:
+        return _not_extended(call, HoldRefused(LONGEST), policy, now_us)
     # If the store stays silent until a second before the switch's early cut
     # can fire, that cut has to move behind the paid end.
     overdue_us = now_us + max(policy.extend_lead_ms - 3_000, 200) * US_PER_MS

@@ -12,6 +12,7 @@ from books import Books
 from conftest import Calls
 from people import ALICE, LONDON, OWNER, POOR
 
+from esl_agent.core.money import ZERO
 from esl_agent.lab.child import wait_until
 from esl_agent.lab.console import Event
 from esl_agent.store.accounts import open_reservations, top_up
@@ -36,7 +37,7 @@ def test_hold_is_talk_that_is_paid_and_that_ends_with_the_money(calls: Calls, bo
     [cdr] = books.cdrs(1)
     assert (cdr.hangup_cause, cdr.charge.billed_seconds) == ("ALLOTTED_TIMEOUT", 12)
     assert 0 <= 12 * S - cdr.duration_us <= EARLY_US_MAX
-    assert (books.spent(POOR), cdr.uncollected) == ("0.1200", 0)
+    assert (books.spent(POOR), cdr.uncollected) == ("0.1200", ZERO)
 
 
 def test_twenty_calls_at_once_spend_what_there_is_and_no_cent_more(
@@ -51,20 +52,21 @@ def test_twenty_calls_at_once_spend_what_there_is_and_no_cent_more(
 
     cdrs = books.cdrs(20)
     account = books.account(POOR)
-    charged = sum(cdr.charged for cdr in cdrs)
+    charged = sum((cdr.charged for cdr in cdrs), ZERO)
     early_us = [cdr.charge.billed_seconds * S - cdr.duration_us for cdr in cdrs]
+    uncollected = sum((cdr.uncollected for cdr in cdrs), ZERO)
     figures = {
         "final balance": account.balance,
         "CDRs": len(cdrs),
         "charged": charged,
-        "uncollected": sum(cdr.uncollected for cdr in cdrs),
+        "uncollected": uncollected,
         "least and most ms before the paid end": (min(early_us) / 1_000, max(early_us) / 1_000),
     }
     for name, value in figures.items():
         print(f"{name}: {value}")
     assert charged + account.balance == 5
     assert 0 <= account.balance < STEP
-    assert (account.reserved, figures["uncollected"]) == (0, 0)
+    assert (account.reserved, uncollected) == (ZERO, ZERO)
     assert {cdr.hangup_cause for cdr in cdrs} == {"ALLOTTED_TIMEOUT"}
     assert min(early_us) >= 0
     assert max(early_us) <= EARLY_US_MAX
@@ -86,7 +88,7 @@ def test_of_legs_that_ring_at_once_only_the_one_that_is_answered_is_paid_for(
     calls.hang_up_all()
 
     cdrs = {cdr.carrier: cdr for cdr in books.cdrs(2)}
-    assert (cdrs["alpha"].hangup_cause, cdrs["alpha"].charged) == ("LOSE_RACE", 0)
+    assert (cdrs["alpha"].hangup_cause, cdrs["alpha"].charged) == ("LOSE_RACE", ZERO)
     assert cdrs["beta"].charged == STEP
     assert books.spent(OWNER) == str(STEP)
     assert books.account(OWNER).reserved == 0
@@ -114,7 +116,7 @@ def test_when_the_agent_dies_the_switch_ends_each_call_within_what_is_reserved(
             print(f"ended {(paid_us - talk_us) / 1_000:.0f} ms before the end of what was reserved")
     finally:
         agent.start()
-    assert Decimal(books.spent(ALICE)) <= sum(held.values())
+    assert Decimal(books.spent(ALICE)) <= sum(held.values(), ZERO)
 
 
 def is_of(leg_uuid: str) -> Callable[[Event], bool]:

@@ -203,6 +203,17 @@ class TestTalking:
             before_kill = effects[: effects.index(KillLeg("ALLOTTED_TIMEOUT"))]
             assert before_kill == (AnnounceEnd(),) * announced
 
+    def test_a_call_that_is_paid_for_a_whole_day_asks_for_nothing_more(self) -> None:
+        day_s = 86_400
+        call = talking("864.0000")
+        call, effects = step(call, AskDue(), POLICY, START + (day_s - 4) * S)
+        assert (of(effects, HoldMoney), words(effects)) == ([], ["CALL_LOW_BALANCE"])
+        assert timers(effects)[Timer.ASK] == pytest.approx(day_s - 0.46)
+        call, effects = step(call, AskDue(), POLICY, START + day_s * S - 460_000)
+        assert effects == ()
+        _, effects = step(call, CutDue(), POLICY, START + day_s * S - 60_000)
+        assert len(of(effects, KillLeg)) == 1
+
     def test_the_last_asking_may_find_money_that_another_call_left(self) -> None:
         call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
         call, _ = step(call, HoldRefused("no_funds"), POLICY, START + 8 * S)
