@@ -64,12 +64,14 @@ def measure(calls_per_second: float = CALLS_PER_SECOND, seconds: float = SECONDS
         url = server.ensure_database("bench")
         conn = stack.enter_context(connected(url))
         _furnish(conn)
-        switch = stack.enter_context(_switch())
+        switch = stack.enter_context(_process([sys.executable, "-m", "tests.benchmarks.asking_switch"]))
         port = stack.enter_context(_daemon(folder, url, int(_line(switch))))
         order = {"port": port, "accounts": ACCOUNTS, "calls_per_second": calls_per_second}
-        _ask(switch, order | {"seconds": WARM_UP_S, "idle": 0})
-        quiet = _ask(switch, order | {"seconds": seconds, "idle": 0})
-        crowded = _ask(switch, order | {"seconds": seconds, "idle": IDLE_PEERS})
+        _ask(switch, order | {"seconds": WARM_UP_S})
+        quiet = _ask(switch, order | {"seconds": seconds})
+        with _process([sys.executable, "-m", "tests.benchmarks.idle_peers", str(port), str(IDLE_PEERS)]):
+            arriving = _ask(switch, order | {"seconds": WARM_UP_S})
+            crowded = _ask(switch, order | {"seconds": seconds})
         words = re.findall(r"^\S+ (?:WARNING|ERROR) +(\w+)", (folder / "agent.log").read_text(), re.MULTILINE)
         return {
             "admission_calls_per_s": round(len(quiet["took_ms"]) / quiet["took_s"]),
@@ -79,6 +81,7 @@ def measure(calls_per_second: float = CALLS_PER_SECOND, seconds: float = SECONDS
             "admission_idle_p50_ms": _percentile(crowded["took_ms"], 50),
             "admission_idle_p99_ms": _percentile(crowded["took_ms"], 99),
             "not_admitted": _not_admitted(quiet) + _not_admitted(crowded),
+            "not_admitted_while_idlers_arrive": _not_admitted(arriving),
             "left_reserved": _left_reserved(conn),
             "ledger_differences": len(check(conn)),
             "agent_warnings": len([word for word in words if word != "DOOR_TROUBLE"]),
@@ -106,12 +109,9 @@ def _furnish(conn: Connection) -> None:
 
 
 @contextmanager
-def _switch() -> Iterator[subprocess.Popen[str]]:
-    """The switch's side; it ends when it is told nothing more."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.asking_switch"],
-        cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+def _process(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that is told things, and tells others, a line each."""
+    process = subprocess.Popen(command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
