@@ -7,10 +7,11 @@ day's rows laid over it.  Days begin at midnight UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Final, LiteralString
+from time import sleep
+from typing import Any, Final, LiteralString
 
 from psycopg.rows import class_row
 
@@ -25,6 +26,10 @@ from esl_agent.store.pool import Connection
 EFFECTIVE_DATES_MAX: Final = 12
 #: Rows between two reports of progress.
 PROGRESS_ROWS: Final = 5_000
+#: Rates read at a time; each portion takes some milliseconds.
+PORTION_ROWS: Final = 1_000
+#: Not 0, at which gevent lets timers wait longer.
+PORTION_PAUSE_S: Final = 0.0002
 
 #: Decks that were read before, by name and version.
 KnownDecks = Mapping[tuple[str, int], Deck]
@@ -174,8 +179,18 @@ def load_deck_history(
 
 
 def load_deck(conn: Connection, version: DeckVersion) -> Deck:
-    """One version with its rates."""
-    return Deck(version.deck, version.version, version.currency, _rates(conn, "", version))
+    """One version with its rates, read in portions: whoever shares the thread gets a turn between them."""
+    with conn.transaction(), conn.cursor("rates") as cursor:
+        cursor.itersize = PORTION_ROWS
+        rows = cursor.execute(_SELECT_RATES, [version.deck_version_id])
+        return Deck(version.deck, version.version, version.currency, _unhurried(rows))
+
+
+def _unhurried(rows: Iterable[Sequence[Any]]) -> Iterator[Rate]:
+    for count, row in enumerate(rows):
+        if count % PORTION_ROWS == 0:
+            sleep(PORTION_PAUSE_S)
+        yield Rate(*row)
 
 
 def _by_day(order: DeckImport) -> list[tuple[datetime, list[Rate]]]:
