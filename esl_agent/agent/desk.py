@@ -48,6 +48,8 @@ from esl_agent.store.cdrs import CdrRow
 
 #: Calls that came in and were refused, until their leg has ended.
 REFUSED_INBOUND_MAX: Final = 20_000
+#: However slow the switch is: a kill is sent no earlier than this, unless the operator says so.
+CUT_LEAD_MAX_MS: Final = 80
 #: Legs that ended lately, so that an event of theirs that comes late does not start them again.
 ENDED_LATELY_MAX: Final = 20_000
 
@@ -58,6 +60,9 @@ DUE: Final[dict[Timer, Event]] = {Timer.ASK: AskDue(), Timer.CUT: CutDue(), Time
 
 class Switchboard(Protocol):
     """What the desk asks of the switch; none of it waits for the answer."""
+
+    @property
+    def round_trip_ms(self) -> int: ...
 
     def kill(self, leg_uuid: str, cause: str) -> None: ...
     def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None: ...
@@ -98,6 +103,7 @@ class Desk:
     ) -> None:
         self.live: dict[str, LiveCall] = {}
         self._policy = policy
+        self._cut_lead_ms = policy.cut_lead_ms
         self._book = book
         self._now_us = now_us
         self._timers = timers
@@ -242,12 +248,20 @@ class Desk:
         live = self.live.get(leg_uuid)
         if live is None:
             return
-        live.call, effects = machine.step(live.call, event, self._policy, self._now_us())
+        live.call, effects = machine.step(live.call, event, self._timing(), self._now_us())
         if live.call.is_last and live.call.phase is Phase.TALKING:
             self._low.add(leg_uuid)
         else:
             self._low.discard(leg_uuid)
         self._carry_out(live, effects)
+
+    def _timing(self) -> CallPolicy:
+        """The policy, with kills sent the earlier the longer commands take."""
+        lead_ms = self._cut_lead_ms + self._switchboard.round_trip_ms
+        lead_ms = min(lead_ms, max(self._cut_lead_ms, CUT_LEAD_MAX_MS))
+        if lead_ms != self._policy.cut_lead_ms:
+            self._policy = replace(self._policy, cut_lead_ms=lead_ms)
+        return self._policy
 
     def _carry_out(self, live: LiveCall, effects: Effects) -> None:
         leg_uuid = live.call.leg.leg_uuid

@@ -7,6 +7,7 @@ from typing import Final
 
 import gevent
 
+from esl_agent.agent.clock import monotonic_us
 from esl_agent.noc.log import Log
 from esl_agent.switch import commands
 from esl_agent.switch.commands import Api, CommandError
@@ -14,15 +15,27 @@ from esl_agent.switch.errors import SwitchError
 
 #: Commands under way; beyond it scheduled cuts are not moved, while kills still go out.
 IN_FLIGHT_MAX: Final = 5_000
+#: What is kept, at each answer, of the longest round trip lately; and the steps in which it is told.
+ROUND_TRIP_KEPT: Final = 0.98
+ROUND_TRIP_STEP_US: Final = 5_000
 #: The switch's answers to commands for legs or tasks that are gone: late, and no failure.
 GONE: Final = ("-ERR No such channel", "-ERR no such channel", "-ERR invalid uuid")
 
 
 class Switchboard:
-    def __init__(self, command: Callable[[Api], str], log: Log) -> None:
+    def __init__(
+        self, command: Callable[[Api], str], log: Log, now_us: Callable[[], int] = monotonic_us
+    ) -> None:
         self._command = command
         self._log = log
+        self._now_us = now_us
         self._in_flight = 0
+        self._round_trip_us = 0.0
+
+    @property
+    def round_trip_ms(self) -> int:
+        """How long commands have taken lately, from the order to its answer; 0 if hardly at all."""
+        return int(self._round_trip_us // ROUND_TRIP_STEP_US) * (ROUND_TRIP_STEP_US // 1_000)
 
     def kill(self, leg_uuid: str, cause: str) -> None:
         self._send(leg_uuid, lambda: [commands.uuid_kill(leg_uuid, cause)])
@@ -61,9 +74,9 @@ class Switchboard:
             return
         for api in apis:
             self._in_flight += 1
-            gevent.spawn(self._run, leg_uuid, api)
+            gevent.spawn(self._run, leg_uuid, api, self._now_us())
 
-    def _run(self, leg_uuid: str, api: Api) -> None:
+    def _run(self, leg_uuid: str, api: Api, ordered_us: int) -> None:
         try:
             answer = self._command(api)
             if answer.startswith("-ERR") and not answer.startswith(GONE):
@@ -72,3 +85,4 @@ class Switchboard:
             self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, answer=str(error))
         finally:
             self._in_flight -= 1
+            self._round_trip_us = max(self._now_us() - ordered_us, self._round_trip_us * ROUND_TRIP_KEPT)

@@ -219,7 +219,9 @@ def _not_extended(call: Call, event: HoldRefused | HoldFailed, policy: CallPolic
             Note("CALL_LOW_BALANCE", {"reason": reason, "left_s": _left_us(call, now_us) // US_PER_S})
         )
         effects.append(_switch_cut(call, now_us))
-    ask_again_us = _cut_at_us(call, policy) - policy.last_ask_ms * US_PER_MS
+    cut_at_us = _cut_at_us(call, policy)
+    effects.append(SetTimer(Timer.CUT, cut_at_us))  # the lead may be another by now
+    ask_again_us = cut_at_us - policy.last_ask_ms * US_PER_MS
     if ask_again_us > now_us:
         effects.append(SetTimer(Timer.ASK, ask_again_us))
     call, warnings = call_warnings.warn(replace(call, switch_cut=True), policy, now_us)

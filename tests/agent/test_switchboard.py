@@ -53,3 +53,18 @@ def test_a_leg_that_can_not_be_named_is_logged_and_nothing_is_sent() -> None:
     board = Switchboard(switch.command, words)
     board.kill("x\nhupall", "ALLOTTED_TIMEOUT")
     assert (switch.asked, words.said) == ([], ["SWITCH_COMMAND_FAILED"])
+
+
+def test_a_round_trip_is_remembered_for_some_answers() -> None:
+    switch, now_us = SlowSwitch(), 0
+    board = Switchboard(switch.command, Words(), lambda: now_us)
+    assert board.round_trip_ms == 0
+    board.kill(LEG, "ALLOTTED_TIMEOUT")
+    now_us += 31_000
+    switch.may_answer.set()
+    gevent.idle()
+    assert board.round_trip_ms == 30
+    for _ in range(200):
+        board.disarm_cut(LEG)
+        gevent.idle()
+    assert board.round_trip_ms == 0

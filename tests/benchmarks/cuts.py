@@ -188,6 +188,8 @@ class _Crowd:
         "standard", 1, "1", "North America", Decimal("0.60"), 6, 6, Decimal(0), Decimal(0), 0, is_free=False
     )
 
+    round_trip_ms = 0
+
     def price(self, leg: Leg, now_us: int) -> Priced:
         number = Number(leg.destination, leg.destination, "US", NumberClass.DOMESTIC)
         return Priced(leg, leg.account_id or 0, number, self.PRICE, "CAD")

@@ -187,7 +187,7 @@ class TestTalking:
         call, effects = step(call, HoldRefused("no_funds"), POLICY, START + 8 * S)
         assert words(effects) == ["CALL_LOW_BALANCE"]
         assert of(effects, ArmSwitchCut) == [ArmSwitchCut(5, replaces=True)]  # fires after 4 s and more
-        assert timers(effects) == {Timer.ASK: pytest.approx(11.54)}
+        assert timers(effects) == {Timer.CUT: pytest.approx(11.94), Timer.ASK: pytest.approx(11.54)}
         call, effects = step(call, CutDue(), POLICY, START + 11_940_000)
         assert of(effects, KillLeg) == [KillLeg("ALLOTTED_TIMEOUT")]
         assert call.phase is Phase.ENDING
@@ -210,7 +210,7 @@ class TestTalking:
         assert (of(effects, HoldMoney), words(effects)) == ([], ["CALL_LOW_BALANCE"])
         assert timers(effects)[Timer.ASK] == pytest.approx(day_s - 0.46)
         call, effects = step(call, AskDue(), POLICY, START + day_s * S - 460_000)
-        assert effects == ()
+        assert timers(effects) == {Timer.CUT: pytest.approx(day_s - 0.06)}
         _, effects = step(call, CutDue(), POLICY, START + day_s * S - 60_000)
         assert len(of(effects, KillLeg)) == 1
 
@@ -225,7 +225,12 @@ class TestTalking:
     def test_a_second_refusal_is_not_told_again(self) -> None:
         call, _ = step(talking("0.1200"), HoldRefused("no_funds"), POLICY, START + 8 * S)
         call, effects = step(call, HoldRefused("no_funds"), POLICY, START + 11_600_000)
-        assert effects == ()
+        assert words(effects) == []
+
+    def test_a_refusal_moves_the_cut_to_where_it_belongs_by_now(self) -> None:
+        slow = replace(POLICY, cut_lead_ms=95)
+        _, effects = step(talking("0.1200"), HoldRefused("no_funds"), slow, START + 8 * S)
+        assert timers(effects)[Timer.CUT] == pytest.approx(11.905)
 
     def test_a_silent_store_leaves_the_call_what_it_has(self) -> None:
         call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
