@@ -143,7 +143,7 @@ def decode_event(body: bytes, names: VariableNames = DEFAULT_NAMES) -> SwitchEve
 
     Raises EventError for anything else.
     """
-    return _decoder(names).decode(body, peek_name(body))
+    return decoder_of(names).decode(body, peek_name(body))
 
 
 _Decode = Callable[[bytes | memoryview], SwitchEvent]
@@ -191,7 +191,8 @@ def text_of(value: Value) -> str:
 
 
 @lru_cache(_NAMES_MAX)
-def _decoder(names: VariableNames) -> EventDecoder:
+def decoder_of(names: VariableNames) -> EventDecoder:
+    """The decoder for those names; made once, for a connection is made for each call."""
     return EventDecoder(names)
 
 

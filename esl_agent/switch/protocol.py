@@ -39,7 +39,7 @@ from esl_agent.switch.errors import (
     SwitchRefused,
     TooManyCommands,
 )
-from esl_agent.switch.events import DEFAULT_NAMES, EventDecoder, EventError, peek_name
+from esl_agent.switch.events import DEFAULT_NAMES, EventError, decoder_of, peek_name
 from esl_agent.switch.frames import (
     API_RESPONSE,
     AUTH_REQUEST,
@@ -90,7 +90,7 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
         self.limits = FrameLimits()
         self.buffer_bytes = BUFFER_BYTES
         self.in_flight_max = IN_FLIGHT_MAX
-        self._decoder = EventDecoder(self.names)
+        self._decoder = decoder_of(self.names)
         self.on_event_error: Callable[[EventError], None] = _log_event_error
         self.heard_at = time.monotonic()  # when anything last came
         self._waiting: deque[_Waiting] = deque()
@@ -147,7 +147,7 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
 
     def receive_events(self) -> None:
         """Read until the connection ends; whatever ends it becomes its reason."""
-        self._decoder = EventDecoder(self.names)
+        self._decoder = decoder_of(self.names)
         reader = FrameReader(self.limits, self.buffer_bytes, self._hand_on)
         try:
             while count := self.sock.recv_into(reader.space()):
