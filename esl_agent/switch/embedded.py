@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 #:   account   who pays: the account's number, as the directory has it for whoever authenticated.
 #:             Left empty for a call from outside, which the DID's owner pays for.
 #:   product   `termination`, `inbound` or `forwarding`.
-#:   number    where the call is to go; `destination_number` where it is left empty.
+#:   number    where the call is to go; `destination_number` where it is left empty (inside
+#:             `execute_extension` that is the name of the extension).
 #:   caller    the caller ID as it came; `caller_id_number` where it is left empty.
 #:   did       the number of ours that was called, of products `inbound` and `forwarding`.
 #:   trunk     `true` where a carrier brought the call.

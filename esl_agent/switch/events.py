@@ -79,6 +79,7 @@ class SwitchEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     sequence: Whole = field(default=0, name="Event-Sequence")
 
     channel_name: Value = field(default="", name="Channel-Name")
+    made_by: Value = field(default="", name="Caller-Source")
     unique_id: str = field(default="", name="Unique-ID")
     direction: str = field(default="", name="Call-Direction")
     caller_number: Value = field(default="", name="Caller-Caller-ID-Number")

@@ -40,6 +40,7 @@ SWITCH_CAUSES: Final = frozenset(
     }
 )
 LOOPBACK_PREFIX: Final = "loopback/"  # mod_loopback.c names its channels so
+LOOPBACK_MODULE: Final = "mod_loopback"
 SIP_OK: Final = 200
 SIP_FAILURE_MIN: Final = 300
 SIP_FAILURE_MAX: Final = 699
@@ -74,10 +75,21 @@ def leg_of(event: SwitchEvent) -> Leg:
         other_leg_uuid=event.other_leg_uuid or None,
         carrier=text_of(event.carrier) or None,
         forwarded_from=text_of(event.forwarded_from) or None,
-        is_loopback=text_of(event.channel_name).startswith(LOOPBACK_PREFIX),
+        is_loopback=_is_loopback(event),
         is_users=text_of(event.authorized) == "true",
         answered_us=event.answered_us or None,
     )
+
+
+def _is_loopback(event: SwitchEvent) -> bool:
+    """By its name and by the module that made it.
+
+    A phone can name its channel, and with it the carrier's (`X-FS-Channel-Name`);
+    the module is handed on from a caller's leg to the one that is made for it
+    (switch_ivr_originate.c).  `variable_is_loopback` comes with the end alone.
+    """
+    is_named_so = text_of(event.channel_name).startswith(LOOPBACK_PREFIX)
+    return is_named_so and text_of(event.made_by) == LOOPBACK_MODULE
 
 
 def account_fault(event: SwitchEvent) -> str | None:

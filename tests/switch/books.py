@@ -7,33 +7,83 @@ from decimal import Decimal
 from typing import Final
 
 from fixtures.records import an_account
-from people import ALICE, OWNER, PENNILESS, PEOPLE, POOR, SUSPENDED, VICTIM
+from people import (
+    ALICE,
+    AT_HOME,
+    BUSY_LINE,
+    CAREFUL,
+    DAY_OVER,
+    NO_TOLL_FREE,
+    OWNER,
+    PENNILESS,
+    PEOPLE,
+    POOR,
+    REJECTS,
+    SIX_SECONDS,
+    SURCHARGES,
+    SUSPENDED,
+    UNVERIFIED,
+    VICTIM,
+)
 
 from esl_agent.core.admission.carriers import Carrier
+from esl_agent.core.admission.facts import PayphonePolicy
+from esl_agent.core.admission.limits import Limits, TollFree
 from esl_agent.core.admission.route_file import Route
 from esl_agent.core.deck_file import DeckRow
 from esl_agent.core.tariff import Rate
 from esl_agent.lab.child import wait_until
-from esl_agent.lab.network import Phone
+from esl_agent.lab.network import Did, Phone
 from esl_agent.store import ledger
 from esl_agent.store.accounts import Account, get_account, suspend
 from esl_agent.store.carriers import put_carrier
 from esl_agent.store.cdrs import CdrFilter, CdrRow, iterate_cdrs
 from esl_agent.store.decks import DeckImport, import_deck
+from esl_agent.store.limits import change_limits
 from esl_agent.store.numbers import ForwardWhen, NumberKind, OwnedNumber, add_number
-from esl_agent.store.pool import connected
+from esl_agent.store.pool import Connection, connected
 from esl_agent.store.routes import put_routes
 
 CDR_S: Final = 10.0
 #: A carrier that shows no sign of life for so long has failed.
 PROGRESS_S: Final = 4
 #: Six seconds to London cost 0.0600, to Toronto 0.0010.
-RATES: Final = {"44": "0.6", "1": "0.01", "1411": "0.5"}
-BALANCES: Final = {ALICE: "10", VICTIM: "10", OWNER: "10", POOR: "0.13", PENNILESS: "0", SUSPENDED: "10"}
+RATES: Final = {"44": "0.6", "1": "0.01", "1411": "0.5", "49": "0.3"}
+#: Berlin has a price, and no route.
+ROUTED: Final = ("1", "44", "411")
+BALANCES: Final = {ALICE: "10", VICTIM: "10", OWNER: "10", POOR: "0.13", PENNILESS: "0", SUSPENDED: "10",
+                   UNVERIFIED: "1", AT_HOME: "1", BUSY_LINE: "1", DAY_OVER: "1", CAREFUL: "1",
+                   NO_TOLL_FREE: "1", SIX_SECONDS: "0.06"}  # fmt: skip
+LIMITS: Final = {
+    AT_HOME: Limits(blocked_countries=frozenset({"GB"})),
+    BUSY_LINE: Limits(max_calls=0),
+    DAY_OVER: Limits(spend_per_day=Decimal(0)),
+    CAREFUL: Limits(spend_per_call=Decimal("0.01")),
+    NO_TOLL_FREE: Limits(toll_free=TollFree.OFF),
+}
+PAYPHONES: Final = {
+    REJECTS: {"payphone_policy": PayphonePolicy.REJECT},
+    SURCHARGES: {"payphone_policy": PayphonePolicy.SURCHARGE, "payphone_surcharge": Decimal("0.25")},
+}
 
 
 def open_books(url: str) -> None:
-    """Put the customers, their numbers and the deck into a migrated database."""
+    """Put the customers, their numbers, the carriers and the deck into a migrated database."""
+    with connected(url) as conn:
+        _price(conn)
+        for phone, balance in BALANCES.items():
+            an_account(conn, int(phone.account), balance)
+            if phone is not UNVERIFIED:
+                add_number(conn, OwnedNumber(phone.caller_id, int(phone.account), NumberKind.VERIFIED))
+        for phone, limits in LIMITS.items():
+            change_limits(conn, int(phone.account), lambda _, limits=limits: limits)
+        suspend(conn, int(SUSPENDED.account), "unpaid", "test")
+        for did in PEOPLE.dids:
+            add_number(conn, _owned(did))
+
+
+def _price(conn: Connection) -> None:
+    """A deck, and the carriers that take the calls."""
     rows = [DeckRow(Rate(prefix, prefix, Decimal(rate)), None) for prefix, rate in RATES.items()]
     deck = DeckImport(
         deck="standard",
@@ -43,24 +93,22 @@ def open_books(url: str) -> None:
         source="rates of the tests",
         by="test",
     )
-    with connected(url) as conn:
-        import_deck(conn, deck)
-        for phone, balance in BALANCES.items():
-            an_account(conn, int(phone.account), balance)
-        suspend(conn, int(SUSPENDED.account), "unpaid", "test")
-        for did in PEOPLE.dids:
-            when = ForwardWhen(did.forward_when)
-            to = did.forward_to.removeprefix("+") or None
-            add_number(conn, OwnedNumber(did.number, int(did.owner), forward_to=to, forward_when=when))
-        for phone in BALANCES:
-            add_number(conn, OwnedNumber(phone.caller_id, int(phone.account), NumberKind.VERIFIED))
-        for carrier in PEOPLE.carriers:
-            template = f"sofia/gateway/{carrier.name}/{{number}}"
-            put_carrier(
-                conn, Carrier(name=carrier.name, dial_template=template, progress_timeout_s=PROGRESS_S)
-            )
-        by_all = [Route("", carrier.name, place) for place, carrier in enumerate(PEOPLE.carriers, 1)]
-        put_routes(conn, by_all)
+    import_deck(conn, deck)
+    for place, carrier in enumerate(PEOPLE.carriers, 1):
+        template = f"sofia/gateway/{carrier.name}/{{number}}"
+        put_carrier(conn, Carrier(name=carrier.name, dial_template=template, progress_timeout_s=PROGRESS_S))
+        put_routes(conn, [Route(prefix, carrier.name, place) for prefix in ROUTED])
+
+
+def _owned(did: Did) -> OwnedNumber:
+    return OwnedNumber(
+        did.number,
+        int(did.owner),
+        NumberKind.TOLL_FREE if did.number.startswith("1800") else NumberKind.DID,
+        forward_to=did.forward_to.removeprefix("+") or None,
+        forward_when=ForwardWhen(did.forward_when),
+        **PAYPHONES.get(did, {}),
+    )
 
 
 class Books:
@@ -85,6 +133,12 @@ class Books:
     def account(self, phone: Phone) -> Account:
         with connected(self._url) as conn:
             return get_account(conn, int(phone.account))
+
+    def reserved(self) -> Decimal:
+        """What is held for anybody, once no call is up."""
+        with connected(self._url) as conn:
+            row = conn.execute("SELECT sum(reserved) FROM accounts").fetchone()
+        return row[0] if row else Decimal(0)
 
     def faults(self) -> list[ledger.Difference]:
         """Where balances and entries, or holds and their sums, don't agree."""

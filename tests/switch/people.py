@@ -24,19 +24,35 @@ POOR: Final = phone("0104", "1004")
 PENNILESS: Final = phone("0105", "1005")
 NOBODY: Final = phone("0106", "")  # a user without an account
 SUSPENDED: Final = phone("0107", "1007")
+UNVERIFIED: Final = phone("0108", "1008")  # its number is not its account's
+AT_HOME: Final = phone("0109", "1009")  # may not call London
+BUSY_LINE: Final = phone("0110", "1010")  # may have no call up
+DAY_OVER: Final = phone("0111", "1011")  # may spend nothing more today
+CAREFUL: Final = phone("0112", "1012")  # may spend a cent a call
+NO_TOLL_FREE: Final = phone("0113", "1013")
+STRANGER: Final = phone("0114", "1999")  # the account is none
+SIX_SECONDS: Final = phone("0115", "1015")  # has money for so long in London
 
 TO_DEVICE: Final = Did("15145550181", OWNER.account, device=OWNER.user)
 ALWAYS: Final = Did("15145550182", OWNER.account, OWNER.user, f"+{LONDON}", "always")
 WHEN_BUSY: Final = Did("15145550183", OWNER.account, OWNER.user, f"+{LONDON}", "busy")
 NO_ANSWER: Final = Did("15145550184", OWNER.account, OWNER.user, f"+{LONDON}", "no_answer")
 
+#: Toll-free, with what becomes of calls from payphones.
+ALLOWS: Final = Did("18005550191", OWNER.account, device=OWNER.user)
+REJECTS: Final = Did("18005550192", OWNER.account, device=OWNER.user)
+SURCHARGES: Final = Did("18005550193", OWNER.account, device=OWNER.user)
+
 ALPHA: Final = Carrier("alpha", free_port())
 BETA: Final = Carrier("beta", free_port())
 
 PEOPLE: Final = Network(
-    phones=(ALICE, VICTIM, OWNER, POOR, PENNILESS, NOBODY, SUSPENDED),
+    phones=(
+        *(ALICE, VICTIM, OWNER, POOR, PENNILESS, NOBODY, SUSPENDED, UNVERIFIED, AT_HOME, BUSY_LINE),
+        *(DAY_OVER, CAREFUL, NO_TOLL_FREE, STRANGER, SIX_SECONDS),
+    ),
     carriers=(ALPHA, BETA),
-    dids=(TO_DEVICE, ALWAYS, WHEN_BUSY, NO_ANSWER),
+    dids=(TO_DEVICE, ALWAYS, WHEN_BUSY, NO_ANSWER, ALLOWS, REJECTS, SURCHARGES),
 )
 
 #: Somebody outside, whose calls come by a carrier.

@@ -206,9 +206,17 @@ def test_the_number_to_price_is_ours_if_the_dialplan_set_one() -> None:
     assert (leg.priced_number, leg.destination) == ("12125550147", "9999#12125550147")
 
 
-def test_a_loopback_leg_is_known_by_its_channels_name() -> None:
-    assert leg_of(channel(Channel_Name="loopback/12125550147-a")).is_loopback
-    assert not leg_of(channel(Channel_Name="sofia/customer/loopback/1@127.0.0.1")).is_loopback
+@pytest.mark.parametrize(
+    ("name", "module", "is_loopback"),
+    [
+        ("loopback/12125550147-a", "mod_loopback", True),
+        ("loopback/12125550147-a", "mod_sofia", False),  # a phone's X-FS-Channel-Name
+        ("sofia/carrier/12125550147", "mod_loopback", False),  # a carrier's leg for a loopback's call
+        ("sofia/customer/loopback/1@127.0.0.1", "mod_sofia", False),
+    ],
+)
+def test_a_loopback_leg_is_known_by_its_name_and_its_maker(name: str, module: str, is_loopback: bool) -> None:
+    assert leg_of(channel(Channel_Name=name, Caller_Source=module)).is_loopback is is_loopback
 
 
 def test_a_leg_whose_caller_authenticated_is_told_from_one_that_a_carrier_brought() -> None:
