@@ -4,7 +4,8 @@ A request names a target, not an increment: "for this leg hold `least` in
 total, or `want` if that leaves `spare` free for other calls".  Asking twice is
 as good as asking once, so a request whose answer was lost may be sent again.
 
-How that is decided stands in sql/0009_hold_for_legs.sql.
+How that is decided stands in sql/0009_hold_for_legs.sql, and the function as it
+is now in sql/0010_known_of_a_leg.sql.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ TODAY: Final = "coalesce(%(today)s::date, current_date)"
 #: Around midnight another daemon's clock may be on the next day already; a later day was a clock gone wrong.
 SPENT_TODAY: Final = f"spent_on BETWEEN {TODAY} AND {TODAY} + 1"
 
-HOLD: Final = (
-    "SELECT * FROM hold_for_legs(%s::bigint[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s)"
-)
+HOLD: Final = """
+    SELECT * FROM hold_for_legs(
+        %s::bigint[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::text[], %s::json[], %s
+    )
+"""
 
 Item = TypeVar("Item")
 
@@ -51,13 +54,19 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HoldRequest:
-    """Hold `least` in total for this leg, or `want` if that leaves `spare` free in the account."""
+    """Hold `least` in total for this leg, or `want` if that leaves `spare` free in the account.
+
+    What is said of the leg stays with what is held for it, and goes with it to
+    the next leg of the call; a later request replaces it or, with the defaults, leaves it.
+    """
 
     account_id: int
     leg_uuid: str
     least: Decimal
     want: Decimal
     spare: Decimal = ZERO
+    switch: str = ""  # the name of the switch whose leg it is
+    known: str | None = None  # of the call, JSON: what taking it up again needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +119,8 @@ def without_repeats(
 
 
 def _hold(conn: Connection, requests: Sequence[HoldRequest], today: date | None) -> Cursor:
-    asked = [(ask.account_id, ask.leg_uuid, ask.least, ask.want, ask.spare) for ask in requests]
+    asked = [
+        (ask.account_id, ask.leg_uuid, ask.least, ask.want, ask.spare, ask.switch, ask.known)
+        for ask in requests
+    ]
     return conn.execute(HOLD, [*as_columns(asked), today])

@@ -20,7 +20,8 @@ RELEASE: Final = """
         INSERT INTO reservations AS r (account_id, leg_uuid, state, held, released_at)
         SELECT account_id, leg_uuid, 'released', 0, now()
         FROM unnest(%s::bigint[], %s::text[]) AS leg (account_id, leg_uuid)
-        ON CONFLICT (account_id, leg_uuid) DO UPDATE SET state = 'released', released_at = now()
+        ON CONFLICT (account_id, leg_uuid) DO UPDATE
+        SET state = 'released', released_at = now(), known = NULL
         WHERE r.state = 'held'
         RETURNING r.account_id, r.leg_uuid, r.held, r.held_at
     ),

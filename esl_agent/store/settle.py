@@ -35,7 +35,7 @@ from esl_agent.store.pool import Connection, Cursor, as_columns
 #: A leg that is over already, or given up, takes nothing: what it was to get is free again.
 HAND_OVER: Final = """
     WITH given AS (
-        SELECT account_id, from_leg, to_leg, r.held
+        SELECT account_id, from_leg, to_leg, r.held, r.switch, r.known
         FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS hand (account_id, from_leg, to_leg)
         JOIN reservations r USING (account_id)
         WHERE r.leg_uuid = from_leg AND r.state = 'held'
@@ -45,9 +45,11 @@ HAND_OVER: Final = """
         WHERE r.account_id = given.account_id AND r.leg_uuid = from_leg
     ),
     taken AS (
-        INSERT INTO reservations AS r (account_id, leg_uuid, state, held, held_at)
-        SELECT account_id, to_leg, 'held', held, now() FROM given
-        ON CONFLICT (account_id, leg_uuid) DO UPDATE SET held = greatest(r.held, excluded.held)
+        INSERT INTO reservations AS r (account_id, leg_uuid, state, held, held_at, switch, known)
+        SELECT account_id, to_leg, 'held', held, now(), switch, known FROM given
+        ON CONFLICT (account_id, leg_uuid) DO UPDATE
+        SET held = greatest(r.held, excluded.held), switch = coalesce(nullif(r.switch, ''), excluded.switch),
+            known = coalesce(r.known, excluded.known)
         WHERE r.state = 'held'
         RETURNING account_id, leg_uuid, held
     )
@@ -64,7 +66,7 @@ GATE: Final = """
     INSERT INTO reservations AS r (account_id, leg_uuid, state, held, settled_at)
     SELECT account_id, leg_uuid, 'settled', 0, now()
     FROM unnest(%s::bigint[], %s::text[]) AS leg (account_id, leg_uuid)
-    ON CONFLICT (account_id, leg_uuid) DO UPDATE SET state = 'settled', settled_at = now()
+    ON CONFLICT (account_id, leg_uuid) DO UPDATE SET state = 'settled', settled_at = now(), known = NULL
     WHERE r.state <> 'settled'
     RETURNING r.account_id, r.leg_uuid,
               CASE WHEN r.held_at IS NOT NULL AND r.released_at IS NULL THEN r.held END
