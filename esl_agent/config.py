@@ -8,6 +8,7 @@ at once; a value of a secret is never repeated in an error.
 from __future__ import annotations
 
 import ipaddress
+import socket
 import tomllib
 import zoneinfo
 from collections.abc import Iterator, Mapping
@@ -49,6 +50,9 @@ class DatabaseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SwitchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`name`: see `switch_name_of`."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_.:-]{0,64}$")] = ""
     host: str = "127.0.0.1"
     port: Port = 8021
     password: str = "ClueCon"  # noqa: S105  FreeSWITCH's own default; refused off loopback
@@ -179,6 +183,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def switch_name_of(config: Config) -> str:
+    """By what name the switch's calls are known in the database; never "".
+
+    Without one of the operator's, where the event socket is, seen from
+    anywhere: for a switch on this machine, with the machine's own name.
+    """
+    section = config.switch
+    host = socket.gethostname() if is_loopback(section.host) else section.host
+    return section.name or f"{host}:{section.port}"
 
 
 def numbering_of(config: Config) -> Numbering:

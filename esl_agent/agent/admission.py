@@ -20,6 +20,7 @@ from esl_agent.agent.desk import Desk
 from esl_agent.agent.facts import gather
 from esl_agent.agent.holder import Tell
 from esl_agent.agent.itinerary import Itinerary
+from esl_agent.agent.known import remember
 from esl_agent.agent.planning import dial, is_emergency, plan_legs
 from esl_agent.agent.refusals import refused_cdr
 from esl_agent.agent.tempo import Tempo
@@ -51,7 +52,7 @@ class Admission:
         desk: Desk,
         policy: CallPolicy,
         operator: OperatorPolicy,
-        hold: Callable[[int, str, HoldMoney, Tell], None],
+        hold: Callable[[int, str, HoldMoney, Tell, str], None],
         settle: Callable[[CdrRow], None],
         release: Callable[[int, str], None],
         cached: CachedFunds,
@@ -77,8 +78,7 @@ class Admission:
         legs = plan_legs(question, decision, gathered.facts.carriers)
         held = ZERO
         if decision.admitted and not is_emergency(decision):
-            holder = legs[0].leg_uuid if legs else question.caller_leg_uuid
-            decision, held = self._fund(decision, holder, gathered.payer)
+            decision, held = self._fund(question, decision, legs, gathered.payer)
         admission_uuid = str(uuid4())
         if not decision.admitted:
             self._refuse(question, decision, admission_uuid)
@@ -87,10 +87,20 @@ class Admission:
         self._say("CALL_ADMITTED", question, decision, held=held, carriers=len(legs) or None)
         return answer_variables(decision, admission_uuid, dial(decision, legs, held))
 
-    def _fund(self, decision: Decision, leg_uuid: str, payer: Payer | None) -> tuple[Decision, Decimal]:
-        """Hold the first grant; the store's word is final."""
+    def _fund(
+        self, question: Question, decision: Decision, legs: tuple[PlannedLeg, ...], payer: Payer | None
+    ) -> tuple[Decision, Decimal]:
+        """Hold the first grant, under the first leg that is to come; the store's word is final."""
         outcome: AsyncResult[Event] = AsyncResult()
-        self._hold(decision.account_id, leg_uuid, first_hold(decision.price, self._policy), outcome.set)
+        own: list[tuple[str, str | None]] = [(leg.leg_uuid, leg.carrier.name) for leg in legs]
+        own = own or [(question.caller_leg_uuid, None)]
+        known = remember(
+            _priced(question, decision), question.caller_leg_uuid, own, as_of_us=question.asked_us
+        )
+        leg_uuid = own[0][0]
+        self._hold(
+            decision.account_id, leg_uuid, first_hold(decision.price, self._policy), outcome.set, known
+        )
         outcome.wait(self._deadline_s)
         if isinstance(outcome.value, Held | HoldRefused):
             self._cached.database_answered()

@@ -37,7 +37,7 @@ from esl_agent.agent.settler import Settler
 from esl_agent.agent.sounds import Sounds
 from esl_agent.agent.switchboard import Switchboard
 from esl_agent.agent.timers import Timers
-from esl_agent.config import Config, numbering_of
+from esl_agent.config import Config, numbering_of, switch_name_of
 from esl_agent.core import money
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
@@ -99,7 +99,12 @@ class Daemon:
             freed=lambda account_ids: self.desk.money_freed(account_ids),
         )
         self._holder = Holder(
-            self._database, today, log, queue_max=limits.queue_max, batch_max=limits.batch_max
+            self._database,
+            today,
+            log,
+            queue_max=limits.queue_max,
+            batch_max=limits.batch_max,
+            switch=switch_name_of(config),
         )
         switchboard = Switchboard(self._link.command, log)
         self.desk = Desk(

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from esl_agent.agent.book import Book, Priced
 from esl_agent.agent.cdr import cdr_of
 from esl_agent.agent.itinerary import Itineraries, Itinerary
+from esl_agent.agent.known import remember
 from esl_agent.agent.sounds import Sounds
 from esl_agent.core import call as machine
 from esl_agent.core.call import Call, CallPolicy, Phase
@@ -92,7 +93,7 @@ class Desk:
         book: Book,
         now_us: Callable[[], int],
         timers: Alarm,
-        ask_hold: Callable[[int, str, HoldMoney, Callable[[Event], None]], None],
+        ask_hold: Callable[[int, str, HoldMoney, Callable[[Event], None], str], None],
         settle: Callable[[CdrRow, str | None], None],
         release: Callable[[int, str], None],
         switchboard: Switchboard,
@@ -268,7 +269,10 @@ class Desk:
         for effect in effects:
             match effect:
                 case HoldMoney():
-                    self._ask_hold(live.priced.account_id, leg_uuid, effect, partial(self.tell, leg_uuid))
+                    known = _known(live, self._now_us())
+                    self._ask_hold(
+                        live.priced.account_id, leg_uuid, effect, partial(self.tell, leg_uuid), known
+                    )
                 case SetTimer(timer, at_us):
                     self._timers.set(leg_uuid, timer, at_us)
                 case DropTimers():
@@ -326,3 +330,15 @@ def _who(live: LiveCall) -> dict[str, object]:
         "to": priced.number.digits or priced.leg.priced_number,
         "rate": None if priced.price.is_free else priced.price.rate_per_minute,
     }
+
+
+def _known(live: LiveCall, now_us: int) -> str:
+    """What is to be kept with the hold of a leg that is up."""
+    leg = live.call.leg
+    return remember(
+        live.priced,
+        leg.other_leg_uuid or "",
+        [(leg.leg_uuid, leg.carrier)],
+        as_of_us=now_us,
+        answered_us=live.call.answered_us,
+    )

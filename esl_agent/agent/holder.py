@@ -27,22 +27,33 @@ class Asked(NamedTuple):
 
 
 class Holder:
-    """`today` tells the operator's date, whose spending a hold counts as."""
+    """`today` tells the operator's date, whose spending a hold counts as; `switch` is whose legs they are."""
 
     def __init__(
-        self, database: Database, today: Callable[[], date], log: Log, *, queue_max: int, batch_max: int
+        self,
+        database: Database,
+        today: Callable[[], date],
+        log: Log,
+        *,
+        queue_max: int,
+        batch_max: int,
+        switch: str = "",
     ) -> None:
         self._database = database
         self._today = today
         self._log = log
         self._queue = BatchQueue[Asked](queue_max, batch_max)
         self._queue_max = queue_max
+        self._switch = switch
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def ask(self, account_id: int, leg_uuid: str, hold: HoldMoney, tell: Tell) -> None:
-        request = HoldRequest(account_id, leg_uuid, hold.least, hold.want, hold.spare)
+    def ask(
+        self, account_id: int, leg_uuid: str, hold: HoldMoney, tell: Tell, known: str | None = None
+    ) -> None:
+        """`known` (agent/known.py) is kept with what is held."""
+        request = HoldRequest(account_id, leg_uuid, hold.least, hold.want, hold.spare, self._switch, known)
         try:
             self._queue.put(Asked(request, tell))
         except QueueFullError:

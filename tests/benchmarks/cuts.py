@@ -194,7 +194,9 @@ class _Crowd:
         number = Number(leg.destination, leg.destination, "US", NumberClass.DOMESTIC)
         return Priced(leg, leg.account_id or 0, number, self.PRICE, "CAD")
 
-    def hold(self, account_id: int, leg_uuid: str, ask: HoldMoney, tell: Callable[[Event], None]) -> None:
+    def hold(
+        self, account_id: int, leg_uuid: str, ask: HoldMoney, tell: Callable[[Event], None], _known: str
+    ) -> None:
         gevent.spawn(tell, Held(ask.want, Decimal("1000.0000")))
 
     def kill(self, leg_uuid: str, cause: str) -> None: ...

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from esl_agent.config import Config, ConfigError, load, parse
+from esl_agent.config import Config, ConfigError, load, parse, switch_name_of
 from esl_agent.switch.embedded import DEFAULT_DOOR
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "esl-agent.toml"
@@ -100,3 +100,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     broken.write_text("[switch\nport = 1")
     with pytest.raises(ConfigError, match="is not TOML"):
         load(broken, {})
+
+
+def test_a_switch_has_a_name_of_its_own_even_where_nobody_gave_it_one() -> None:
+    def named(**switch: object) -> str:
+        return switch_name_of(parse({"switch": switch}, {}, source="test.toml"))
+
+    here = {named(), named(port=8022), named(host="localhost")}
+    assert "" not in here
+    assert len(here) == 2
+    assert named(host="10.0.0.5", password="of our own") == "10.0.0.5:8021"
+    assert named(name="montreal-1", host="127.0.0.1") == "montreal-1"
