@@ -78,6 +78,7 @@ class Book:
         self._database = database
         self._home_currency = home_currency
         self._tariffs = Tariffs()
+        self._decks_since_us: int | None = None  # None: as they were in effect when they were read
         self._numbers: Mapping[str, OwnedNumber] = {}
         self._payers: dict[int, Payer | None] = {}
 
@@ -92,6 +93,7 @@ class Book:
         """Read plans, decks and routes again; decks that are `known` are taken as they are."""
         with self._database.connection() as conn:
             self._tariffs = _read_tariffs(conn, known or {})
+        self._decks_since_us = None
 
     def load_routes(self) -> None:
         with self._database.connection() as conn:
@@ -166,10 +168,10 @@ class Book:
         all_plans = self._tariffs.plans_with_rated_toll_free if is_rated else self._tariffs.plans
         return all_plans.get(payer.account.plan)
 
-    def price_under(self, plan: Plan, number: Number, product: Product, now_us: int) -> Price:
-        """Raises NoRate."""
+    def price_under(self, plan: Plan, number: Number, product: Product, at_us: int) -> Price:
+        """By the rates of that time; raises NoRate."""
         history = self._tariffs.decks.get(plan.deck)
-        return price_call(plan, history.at(now_us) if history else None, number, product)
+        return price_call(plan, history.at(at_us) if history else None, number, product)
 
     def carriers(self, number: Number) -> tuple[Carrier, ...]:
         """Who has a route to the number: by its longest prefix, or to the very short code."""
@@ -180,17 +182,43 @@ class Book:
 
     # Pricing legs that nobody asked for.
 
-    def price(self, leg: Leg, now_us: int) -> Priced | None:
-        """Who pays what for `leg`; None if it is no leg of ours to bill."""
+    def price(self, leg: Leg) -> Priced | None:
+        """Who pays what for `leg`, by the rates of when it began; None if it is no leg of ours to bill."""
+        return self._price(leg, is_over=False)
+
+    def price_over(self, leg: Leg) -> Priced | None:
+        """As `price`, for a leg that took place, whatever has become of its account since.
+
+        Raises one of OUTAGE where the payer can't be told: the leg is to be billed all the same.
+        """
+        priced = self._price(leg, is_over=True)
+        if priced is not None and priced.refused is Reason.NO_RATE and self._read_decks_of(leg.created_us):
+            priced = self._price(leg, is_over=True)
+        return priced
+
+    def _read_decks_of(self, at_us: int) -> bool:
+        """Read the versions that were in effect then; False where they were read already."""
+        if self._decks_since_us is not None and at_us >= self._decks_since_us:
+            return False
+        known = self.known_decks()
+        with self._database.connection() as conn:
+            histories = {
+                name: decks.load_deck_history(conn, name, at_us, known) for name in self._tariffs.decks
+            }
+        self._tariffs = replace(self._tariffs, decks=histories)
+        self._decks_since_us = at_us
+        return True
+
+    def _price(self, leg: Leg, *, is_over: bool) -> Priced | None:
         if leg.is_loopback:
             return None
         if leg.direction is Direction.INBOUND:
-            return self._price_inbound(leg, now_us)
+            return self._price_inbound(leg, is_over=is_over)
         if leg.account_id is None and leg.product is None:
             return None
-        return self._price_outbound(leg, now_us)
+        return self._price_outbound(leg, is_over=is_over)
 
-    def _price_inbound(self, leg: Leg, now_us: int) -> Priced | None:
+    def _price_inbound(self, leg: Leg, *, is_over: bool) -> Priced | None:
         """A call to a DID of ours is billed on its A leg, to the DID's owner.
 
         A customer who dials one calls out, as to any number; if a carrier
@@ -203,27 +231,27 @@ class Book:
         if number is None or owned is None or not owned.is_did:
             return None
         leg = replace(leg, account_id=owned.account_id, product=Product.INBOUND, priced_number=number.digits)
-        payer, _ = self._ask_payer(owned.account_id)
+        payer, _ = self._ask_payer(owned.account_id, is_over=is_over)
         plan = self.plan_of(payer) if payer else None
         if payer is None or plan is None:
             return Priced(leg, owned.account_id, number, UNPRICED, self._home_currency)
-        price = self.price_under(plan, number, Product.INBOUND, now_us)
+        price = self.price_under(plan, number, Product.INBOUND, leg.created_us)
         return Priced(leg, owned.account_id, number, price, payer.account.currency)
 
-    def _price_outbound(self, leg: Leg, now_us: int) -> Priced:
+    def _price_outbound(self, leg: Leg, *, is_over: bool) -> Priced:
         number = self._parse(leg.priced_number)
-        payer, is_known = self._ask_payer(leg.account_id)
+        payer, is_known = self._ask_payer(leg.account_id, is_over=is_over)
         account_id = payer.account.account_id if payer else 0
         currency = payer.account.currency if payer else self._home_currency
         plan = self.plan_of(payer) if payer else None
         product = leg.product or Product.TERMINATION
         if number is not None and number.number_class in NEVER_CHARGED:
-            price = self.price_under(plan or NOBODYS_PLAN, number, product, now_us)
+            price = self.price_under(plan or NOBODYS_PLAN, number, product, leg.created_us)
             return Priced(leg, account_id, number, price, currency)
-        reason = _reason_against(number, payer, plan, is_known=is_known)
+        reason = _reason_against(number, payer, plan, is_known=is_known, is_over=is_over)
         if reason is None and number is not None and plan is not None:
             try:
-                price = self.price_under(plan, number, product, now_us)
+                price = self.price_under(plan, number, product, leg.created_us)
             except NoRate:
                 reason = Reason.NO_RATE
             else:
@@ -236,22 +264,24 @@ class Book:
         except NumberError:
             return None
 
-    def _ask_payer(self, account_id: int | None) -> tuple[Payer | None, bool]:
-        """The payer, and whether that is certain."""
+    def _ask_payer(self, account_id: int | None, *, is_over: bool) -> tuple[Payer | None, bool]:
+        """The payer, and whether that is certain; raises one of OUTAGE of a leg that is over."""
         try:
             return (self.payer(account_id) if account_id is not None else None), True
         except OUTAGE:
+            if is_over:
+                raise
             return None, False
 
 
 def _reason_against(
-    number: Number | None, payer: Payer | None, plan: Plan | None, *, is_known: bool
+    number: Number | None, payer: Payer | None, plan: Plan | None, *, is_known: bool, is_over: bool
 ) -> Reason | None:
     if number is None:
         return Reason.NUMBER_NOT_UNDERSTOOD
     if payer is None:
         return Reason.UNKNOWN_ACCOUNT if is_known else Reason.NO_DECISION
-    if reason := REASON_OF_STATE.get(AccountState(payer.account.state)):
+    if not is_over and (reason := REASON_OF_STATE.get(AccountState(payer.account.state))):
         return reason
     return Reason.NO_PLAN if plan is None else None
 

@@ -7,7 +7,7 @@ from esl_agent.core.call_signals import Settle
 from esl_agent.store.cdrs import CdrRow, Source
 
 
-def cdr_of(priced: Priced, settle: Settle, source: Source = Source.LIVE) -> CdrRow:
+def cdr_of(priced: Priced, settle: Settle, source: Source) -> CdrRow:
     """The row of a leg that is over: both parties, what was billed, and why."""
     end = settle.end
     # What the end says of the leg is newer; who pays was decided when it began.

@@ -162,7 +162,7 @@ class Daemon:
             self._settler.run,
             self._listener.run,
             lambda: self._events.run(self._work_events),
-            lambda: self._every(self._config.limits.account_cache_s, self._news.refresh),
+            lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
         )
@@ -259,6 +259,10 @@ class Daemon:
             made = ensure_partitions(conn, datetime.now(UTC))
         if made:
             self._log("PARTITION_MADE", partitions=made)
+
+    def _refresh(self) -> None:
+        self._news.refresh()
+        self.desk.price_again()
 
     def _every(self, period_s: float, work: Callable[[], None]) -> None:
         while not self._stop.wait(period_s):

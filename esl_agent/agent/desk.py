@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from esl_agent.agent.book import Book, Priced
 from esl_agent.agent.cdr import cdr_of
+from esl_agent.agent.database import OUTAGE
 from esl_agent.agent.itinerary import Itineraries, Itinerary
 from esl_agent.agent.known import remember
 from esl_agent.agent.sounds import Sounds
@@ -45,7 +46,7 @@ from esl_agent.core.call_state import US_PER_MS
 from esl_agent.core.leg import Leg, LegEnd
 from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.noc.log import Log
-from esl_agent.store.cdrs import CdrRow
+from esl_agent.store.cdrs import CdrRow, Source
 
 #: Calls that came in and were refused, until their leg has ended.
 REFUSED_INBOUND_MAX: Final = 20_000
@@ -53,6 +54,8 @@ REFUSED_INBOUND_MAX: Final = 20_000
 CUT_LEAD_MAX_MS: Final = 80
 #: Legs that ended lately, so that an event of theirs that comes late does not start them again.
 ENDED_LATELY_MAX: Final = 20_000
+#: Legs that are over and can't be priced while the database is away; the switch's files have them too.
+UNPRICED_MAX: Final = 20_000
 
 
 #: What a timer of each kind tells the machine.
@@ -81,6 +84,7 @@ class LiveCall:
 
     call: Call
     priced: Priced
+    source: Source = Source.LIVE  # how its end is known
 
 
 class Desk:
@@ -119,6 +123,7 @@ class Desk:
         self._sounds = sounds
         self._ended_lately: OrderedDict[str, None] = OrderedDict()
         self._refused_inbound: OrderedDict[str, str] = OrderedDict()
+        self._unpriced: OrderedDict[str, tuple[LegEnd, Source]] = OrderedDict()
         self.carriers_up: Counter[str] = Counter()
         self._low: set[str] = set()  # legs that talk and were refused more money
 
@@ -132,7 +137,7 @@ class Desk:
         if itinerary is not None:
             self._begin_planned(leg, itinerary)
             return
-        priced = self._book.price(leg, self._now_us())
+        priced = self._book.price(leg)
         if priced is not None:
             self._begin(priced)
 
@@ -169,19 +174,44 @@ class Desk:
         if leg.answered_us is not None:
             self.tell(leg.leg_uuid, Answered(leg.answered_us))
 
-    def leg_ended(self, end: LegEnd) -> None:
-        """A leg is over: what it cost is settled, whether or not we saw it begin."""
-        if self._itineraries.of_leg(end.leg.leg_uuid):
+    def leg_ended(self, end: LegEnd, source: Source = Source.LIVE, priced: Priced | None = None) -> None:
+        """A leg is over: what it cost is settled, whether or not we saw it begin.
+
+        `source` says how that is known, `priced` what the leg costs where that is known elsewhere.
+        """
+        leg_uuid = end.leg.leg_uuid
+        if self._itineraries.of_leg(leg_uuid):
             self.leg_created(end.leg)
-        for account_id, leg_uuid in self._itineraries.caller_ended(end.leg.leg_uuid):
-            self._release(account_id, leg_uuid)
-        if end.leg.leg_uuid in self.live:
-            self.tell(end.leg.leg_uuid, Ended(end))
-        elif end.leg.leg_uuid not in self._ended_lately:
-            priced = self._book.price(end.leg, self._now_us())
+        for account_id, planned_uuid in self._itineraries.caller_ended(leg_uuid):
+            self._release(account_id, planned_uuid)
+        live = self.live.get(leg_uuid)
+        if live is not None:
+            live.source = source
+            self.tell(leg_uuid, Ended(end))
+        elif leg_uuid not in self._ended_lately:
+            self._settle_unseen(end, source, priced)
+
+    def _settle_unseen(self, end: LegEnd, source: Source, priced: Priced | None) -> None:
+        try:
+            priced = priced or self._book.price_over(end.leg)
+        except OUTAGE:
+            self._wait_for_price(end, source)
+        else:
             if priced is not None:
                 call, effects = machine.end_unseen(end, priced.price, priced.refused)
-                self._carry_out(LiveCall(call, priced), effects)
+                self._carry_out(LiveCall(call, priced, source), effects)
+
+    def _wait_for_price(self, end: LegEnd, source: Source) -> None:
+        self._unpriced[end.leg.leg_uuid] = (end, source)
+        if len(self._unpriced) > UNPRICED_MAX:
+            leg_uuid, _ = self._unpriced.popitem(last=False)
+            self._log("QUEUE_FULL", queue="legs without a price", limit=UNPRICED_MAX, leg=leg_uuid)
+
+    def price_again(self) -> None:
+        """Settle the legs whose payer could not be told while the database was away."""
+        waiting, self._unpriced = self._unpriced, OrderedDict()
+        for end, source in waiting.values():
+            self.leg_ended(end, source)
 
     # What admission says.
 
@@ -288,7 +318,7 @@ class Desk:
                 case Settle():
                     refused = self._refused_inbound.pop(leg_uuid, None)
                     settle = replace(effect, refused=refused) if refused else effect
-                    self._settle(cdr_of(live.priced, settle), self._hand_to(effect.end))
+                    self._settle(cdr_of(live.priced, settle, live.source), self._hand_to(effect.end))
                 case Note(word, fields):
                     self._log(word, **_who(live), **fields)
         if live.call.phase is Phase.ENDED:

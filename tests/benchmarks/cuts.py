@@ -190,7 +190,7 @@ class _Crowd:
 
     round_trip_ms = 0
 
-    def price(self, leg: Leg, now_us: int) -> Priced:
+    def price(self, leg: Leg) -> Priced:
         number = Number(leg.destination, leg.destination, "US", NumberClass.DOMESTIC)
         return Priced(leg, leg.account_id or 0, number, self.PRICE, "CAD")
 
