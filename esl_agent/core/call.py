@@ -23,6 +23,10 @@ call of the account may have ended meanwhile and left its money; and at once
 when money comes in.  A hold that nobody answers buys nothing, so the call ends
 with what it has.  A call whose account may make none any more must end now.
 
+A leg that was up before the agent was begins again: with what is held for it,
+from its real answer on.  What is held may have run out meanwhile; such a leg
+is cut only when one more asking was refused, or not answered.
+
 The machine neither reads a clock nor does anything: `now_us` is an argument
 (microseconds, the switch's clock) and what is to be done comes back as effects.
 Free legs (emergency, crisis, toll-free under the option) hold nothing and have
@@ -36,8 +40,10 @@ Transitions
     asking    HoldRefused   ending       kill
     asking    HoldFailed    ending       kill
     asking    Answered      talking      cut timer at `unfunded_ms`
+    asking    FoundUp       talking      as Answered, if it was
     asking    Ended         ended        settle
     ringing   Answered      talking      both cut-offs, ask timer
+    ringing   FoundUp       talking      both cut-offs, or hold where the money is used up; if it was answered
     ringing   Ended         ended        settle
     talking   Held          talking      both cut-offs and ask timer, moved on
     talking   HoldRefused   talking      switch cut behind the paid end, one more ask
@@ -46,9 +52,12 @@ Transitions
     talking   WarnDue       talking      the caller is warned
     talking   MoneyCame     talking      hold, where the last one was refused
     talking   CutDue        ending       kill, kill timer
+    talking   FoundUp       talking      switch cut set anew
+    talking   Leaving       talking      hold, if what is held ends soon and more may come
     talking   Ended         ended        settle
     ending    Answered      ending       (answer time noted)
     ending    CutDue        ending       kill again, `KILLS_MAX` times at most
+    ending    FoundUp       ending       kill, and again as before
     ending    Ended         ended        settle
     asking    MustEnd       ending       kill
     ringing   MustEnd       ending       kill
@@ -65,29 +74,28 @@ from decimal import Decimal
 from typing import Any, Final
 
 from esl_agent.core import budget, call_warnings
+from esl_agent.core import call_parts as parts
 from esl_agent.core.admission.reasons import Reason
+from esl_agent.core.call_parts import ENDED_CAUSE, NO_DECISION, Step
 from esl_agent.core.call_signals import (
     AnnounceEnd,
     Answered,
-    ArmSwitchCut,
     AskDue,
     CutDue,
-    DisarmSwitchCut,
-    DropTimers,
     Effect,
-    Effects,
     Ended,
     Event,
+    FoundUp,
     Held,
     HoldFailed,
     HoldMoney,
     HoldRefused,
     KillLeg,
+    Leaving,
     MoneyCame,
     MustEnd,
     Note,
     SetTimer,
-    Settle,
     Timer,
     WarnDue,
 )
@@ -95,27 +103,16 @@ from esl_agent.core.call_state import US_PER_MS, US_PER_S, Call, CallPolicy, Pha
 from esl_agent.core.leg import Direction, Leg, LegEnd
 from esl_agent.core.money import ZERO
 from esl_agent.core.price import Price
-from esl_agent.core.rating import rate_leg
 
 __all__ = [
-    "TRANSITIONS", "Call", "CallPolicy", "Phase", "begin", "begin_held", "begin_refused", "end_unseen",
-    "first_hold", "first_switch_cut_s", "paid_end_us", "step",
+    "TRANSITIONS", "Call", "CallPolicy", "Phase", "begin", "begin_again", "begin_held", "begin_refused",
+    "end_unseen", "first_hold", "first_switch_cut_s", "paid_end_us", "step",
 ]  # fmt: skip
 
 #: How often a kill is repeated before the machine leaves the leg to the switch's own cut.
 KILLS_MAX: Final = 10
-#: The switch's scheduler: a task set to N seconds fires after N - 1 and by N + 0.5.
-SWITCH_EARLY_US: Final = 1_000_000
-SWITCH_LATE_US: Final = 500_000
-
-#: The cause of a leg that must end though it is paid for.
-ENDED_CAUSE: Final = "MANAGER_REQUEST"
-#: The reason of a refusal when the store did not answer.
-NO_DECISION: Final = "no_decision"
 #: The reason why a call gets no more that has talked for as long as any may.
 LONGEST: Final = "longest_call"
-
-Step = tuple[Call, Effects]
 
 
 def begin(leg: Leg, price: Price, policy: CallPolicy) -> Step:
@@ -130,7 +127,7 @@ def first_hold(price: Price, policy: CallPolicy) -> HoldMoney:
     """What is asked for before a leg is there; for a free one only a place among the account's calls."""
     if not budget.is_metered(price):
         return HoldMoney(ZERO, ZERO, ZERO)
-    return _hold(price, ZERO, 0, policy)
+    return parts.hold_for(price, ZERO, 0, policy)
 
 
 def begin_held(leg: Leg, price: Price, held: Decimal) -> Step:
@@ -146,17 +143,36 @@ def begin_held(leg: Leg, price: Price, held: Decimal) -> Step:
 
 def first_switch_cut_s(price: Price, held: Decimal) -> int:
     """What the switch is to arm when a leg that `held` is held for is answered; see `begin_held`."""
-    return _switch_cut_s(budget.talk_s(price, budget.seconds_funded(price, held)) * US_PER_S, is_last=False)
+    return parts.switch_cut_s(
+        budget.talk_s(price, budget.seconds_funded(price, held)) * US_PER_S, is_last=False
+    )
 
 
 def begin_refused(leg: Leg, price: Price, reason: str, policy: CallPolicy, now_us: int) -> Step:
     """A leg that may not be: it is killed, and its CDR says why."""
-    return _refuse(Call(leg, price, Phase.ASKING), reason, policy, now_us)
+    return parts.refuse(Call(leg, price, Phase.ASKING), reason, policy, now_us)
+
+
+def begin_again(leg: Leg, price: Price, held: Decimal, policy: CallPolicy, now_us: int) -> Step:
+    """A leg that is up and that this agent never heard of, or has forgotten: `held` is held for it."""
+    note = Note("CALL_RECOVERED", {"held": held, "talk_s": _talk_s(leg, now_us)})
+    is_metered = budget.is_metered(price)
+    if is_metered:
+        call = Call(leg, price, Phase.RINGING, held, budget.seconds_funded(price, held), switch_cut=True)
+    else:
+        call = Call(leg, price, Phase.RINGING)
+    if leg.answered_us is not None:
+        call = replace(call, phase=Phase.TALKING, answered_us=leg.answered_us)
+        call, effects = _go_on(call, policy, now_us) if is_metered else (call, ())
+        return call, (note, *effects)
+    if is_metered and not call.paid_s:
+        return replace(call, phase=Phase.ASKING, is_asking=True), (note, first_hold(price, policy))
+    return call, (note,)
 
 
 def end_unseen(end: LegEnd, price: Price, refused: str | None = None) -> Step:
     """A leg of which only the end was heard: nothing to hold or cut, its CDR is still owed."""
-    return _end(Call(end.leg, price, Phase.ENDED, refused=refused), end)
+    return parts.end_of(Call(end.leg, price, Phase.ENDED, refused=refused), end)
 
 
 def step(call: Call, event: Event, policy: CallPolicy, now_us: int) -> Step:
@@ -169,17 +185,17 @@ def step(call: Call, event: Event, policy: CallPolicy, now_us: int) -> Step:
 
 
 def _admitted(call: Call, event: Held, policy: CallPolicy, now_us: int) -> Step:
-    call = _paid(call, event)
+    call = parts.paid(call, event)
     note = Note("CALL_ADMITTED", {"held": call.held, "paid_s": call.paid_s, "available": event.available})
     return replace(call, phase=Phase.RINGING), (note,)
 
 
 def _refused(call: Call, event: HoldRefused, policy: CallPolicy, now_us: int) -> Step:
-    return _refuse(call, event.reason, policy, now_us)
+    return parts.refuse(call, event.reason, policy, now_us)
 
 
 def _undecided(call: Call, event: HoldFailed, policy: CallPolicy, now_us: int) -> Step:
-    return _refuse(call, NO_DECISION, policy, now_us)
+    return parts.refuse(call, NO_DECISION, policy, now_us)
 
 
 def _answered(call: Call, event: Answered, policy: CallPolicy, now_us: int) -> Step:
@@ -189,15 +205,17 @@ def _answered(call: Call, event: Answered, policy: CallPolicy, now_us: int) -> S
         return call, (note,)
     if call.is_asking:
         return call, (note, SetTimer(Timer.CUT, event.answered_us + policy.unfunded_ms * US_PER_MS))
-    call, effects = _set_cut_offs(call, policy, now_us)
+    call, effects = parts.set_cut_offs(call, policy, now_us)
     call, warnings = call_warnings.watch(call, policy, now_us)
     return call, (note, *effects, *warnings)
 
 
 def _extended(call: Call, event: Held, policy: CallPolicy, now_us: int) -> Step:
     before = call.paid_s
-    call = replace(_paid(call, event), is_last=False, is_spent=False)
-    call, effects = _set_cut_offs(call, policy, now_us)
+    call = replace(parts.paid(call, event), is_last=False, is_spent=False)
+    if parts.cut_due_us(call, policy) <= now_us:
+        return _ask_now(call, policy, now_us)  # it has talked longer than that pays for
+    call, effects = parts.set_cut_offs(call, policy, now_us)
     call, warnings = call_warnings.watch(call, policy, now_us)
     word = "CALL_EXTENDED" if before else "CALL_ADMITTED"
     note = Note(word, {"held": call.held, "paid_s": call.paid_s, "available": event.available})
@@ -210,16 +228,16 @@ def _not_extended(call: Call, event: HoldRefused | HoldFailed, policy: CallPolic
     if call.money_came and isinstance(event, HoldRefused):
         return _ask_now(call, policy, now_us)  # what was refused was asked for before it came
     if not call.paid_s:
-        return _refuse(call, reason, policy, now_us)
+        return parts.refuse(call, reason, policy, now_us)
     known, is_spent = call.is_last, reason == Reason.NO_FUNDS
     call = replace(call, is_asking=False, is_last=True, is_spent=is_spent, funded_s=call.paid_s)
     effects: list[Effect] = []
     if not known:
         effects.append(
-            Note("CALL_LOW_BALANCE", {"reason": reason, "left_s": _left_us(call, now_us) // US_PER_S})
+            Note("CALL_LOW_BALANCE", {"reason": reason, "left_s": parts.left_us(call, now_us) // US_PER_S})
         )
-        effects.append(_switch_cut(call, now_us))
-    cut_at_us = _cut_at_us(call, policy)
+        effects.append(parts.switch_cut(call, now_us))
+    cut_at_us = parts.cut_due_us(call, policy)
     effects.append(SetTimer(Timer.CUT, cut_at_us))  # the lead may be another by now
     ask_again_us = cut_at_us - policy.last_ask_ms * US_PER_MS
     if ask_again_us > now_us:
@@ -248,17 +266,31 @@ def _ask_now(call: Call, policy: CallPolicy, now_us: int) -> Step:
     # If the store stays silent until a second before the switch's early cut
     # can fire, that cut has to move behind the paid end.
     overdue_us = now_us + max(policy.extend_lead_ms - 3_000, 200) * US_PER_MS
-    hold = _hold(call.price, call.held, call.paid_s, policy)
+    hold = parts.hold_for(call.price, call.held, parts.hold_from(call, policy, now_us), policy)
     return call, (hold, SetTimer(Timer.ASK, overdue_us))
+
+
+def _go_on(call: Call, policy: CallPolicy, now_us: int) -> Step:
+    """A metered leg talks, and neither cut-off is sure to stand: set both, or ask where money runs short."""
+    if parts.left_us(call, now_us) <= policy.extend_lead_ms * US_PER_MS:
+        return _ask_now(call, policy, now_us)
+    call, effects = parts.set_cut_offs(call, policy, now_us)
+    call, warnings = call_warnings.watch(call, policy, now_us)
+    return call, (*effects, *warnings)
+
+
+def _talk_s(leg: Leg, now_us: int) -> int | None:
+    return None if leg.answered_us is None else (now_us - leg.answered_us) // US_PER_S
 
 
 def _cut(call: Call, event: CutDue, policy: CallPolicy, now_us: int) -> Step:
     call = replace(call, phase=Phase.ENDING, kills=1)
     note = Note(
-        "CALL_CUT", {"held": call.held, "paid_s": call.paid_s, "left_ms": _left_us(call, now_us) // US_PER_MS}
+        "CALL_CUT",
+        {"held": call.held, "paid_s": call.paid_s, "left_ms": parts.left_us(call, now_us) // US_PER_MS},
     )
     before = (AnnounceEnd(),) if call.is_spent else ()
-    return call, (*before, KillLeg(call.kill_cause), note, _kill_timer(policy, now_us))
+    return call, (*before, KillLeg(call.kill_cause), note, parts.kill_timer(policy, now_us))
 
 
 def _warn(call: Call, event: WarnDue, policy: CallPolicy, now_us: int) -> Step:
@@ -269,7 +301,7 @@ def _cut_again(call: Call, event: CutDue, policy: CallPolicy, now_us: int) -> St
     if call.kills >= KILLS_MAX:
         return call, (Note("CALL_CUT_FAILED", {"kills": call.kills}),)
     call = replace(call, kills=call.kills + 1)
-    return call, (KillLeg(call.kill_cause), _kill_timer(policy, now_us))
+    return call, (KillLeg(call.kill_cause), parts.kill_timer(policy, now_us))
 
 
 def _must_end(call: Call, event: MustEnd, policy: CallPolicy, now_us: int) -> Step:
@@ -277,7 +309,7 @@ def _must_end(call: Call, event: MustEnd, policy: CallPolicy, now_us: int) -> St
     return call, (
         KillLeg(ENDED_CAUSE),
         Note("CALL_ENDED", {"reason": event.reason}),
-        _kill_timer(policy, now_us),
+        parts.kill_timer(policy, now_us),
     )
 
 
@@ -285,8 +317,41 @@ def _answered_late(call: Call, event: Answered, policy: CallPolicy, now_us: int)
     return replace(call, answered_us=event.answered_us), ()
 
 
+def _answer_found(call: Call, event: FoundUp, policy: CallPolicy, now_us: int) -> Step:
+    """The answer may have been missed, and lie so far back that the money is used up."""
+    if event.answered_us is None:
+        return call, ()
+    if call.is_asking or not budget.is_metered(call.price):
+        return _answered(call, Answered(event.answered_us), policy, now_us)
+    call = replace(call, phase=Phase.TALKING, answered_us=event.answered_us)
+    call, effects = _go_on(call, policy, now_us)
+    return call, (Note("CALL_ANSWERED", {"paid_s": call.paid_s}), *effects)
+
+
+def _found_talking(call: Call, event: FoundUp, policy: CallPolicy, now_us: int) -> Step:
+    """What the switch was told of its cut may not have reached it."""
+    if not budget.is_metered(call.price) or not call.paid_s:
+        return call, ()
+    call = replace(call, switch_cut=True)
+    return call, (parts.switch_cut(call, now_us),)
+
+
+def _found_ending(call: Call, event: FoundUp, policy: CallPolicy, now_us: int) -> Step:
+    return replace(call, kills=1), (KillLeg(call.kill_cause), parts.kill_timer(policy, now_us))
+
+
+def _leave(call: Call, event: Leaving, policy: CallPolicy, now_us: int) -> Step:
+    """Hold a whole grant from now on if the account has it, however little that leaves it."""
+    lasts_us = policy.grant_s * US_PER_S
+    if not budget.is_metered(call.price) or call.is_last or parts.left_us(call, now_us) >= lasts_us:
+        return call, ()
+    from_s = parts.hold_from(call, policy, now_us)
+    want = budget.cost_of(call.price, budget.billed_at_least(call.price, from_s + policy.grant_s))
+    return call, (HoldMoney(call.held, max(call.held, want), ZERO),)
+
+
 def _ended(call: Call, event: Ended, policy: CallPolicy, now_us: int) -> Step:
-    return _end(call, event.end)
+    return parts.end_of(call, event.end)
 
 
 Handler = Callable[[Call, Any, CallPolicy, int], Step]
@@ -296,8 +361,10 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.ASKING, HoldRefused): _refused,
     (Phase.ASKING, HoldFailed): _undecided,
     (Phase.ASKING, Answered): _answered,
+    (Phase.ASKING, FoundUp): _answer_found,
     (Phase.ASKING, Ended): _ended,
     (Phase.RINGING, Answered): _answered,
+    (Phase.RINGING, FoundUp): _answer_found,
     (Phase.RINGING, Ended): _ended,
     (Phase.TALKING, Held): _extended,
     (Phase.TALKING, HoldRefused): _not_extended,
@@ -306,80 +373,14 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.TALKING, WarnDue): _warn,
     (Phase.TALKING, MoneyCame): _money_came,
     (Phase.TALKING, CutDue): _cut,
+    (Phase.TALKING, FoundUp): _found_talking,
+    (Phase.TALKING, Leaving): _leave,
     (Phase.TALKING, Ended): _ended,
     (Phase.ENDING, Answered): _answered_late,
     (Phase.ENDING, CutDue): _cut_again,
+    (Phase.ENDING, FoundUp): _found_ending,
     (Phase.ENDING, Ended): _ended,
     (Phase.ASKING, MustEnd): _must_end,
     (Phase.RINGING, MustEnd): _must_end,
     (Phase.TALKING, MustEnd): _must_end,
 }
-
-
-# --- parts ----------------------------------------------------------------
-
-
-def _hold(price: Price, held: Decimal, paid_s: int, policy: CallPolicy) -> HoldMoney:
-    least = budget.cost_of(price, budget.next_billed_s(price, paid_s))
-    want = max(least, budget.cost_of(price, budget.billed_at_least(price, paid_s + policy.grant_s)))
-    return HoldMoney(least, want, (want - held) * policy.rich_grants)
-
-
-def _paid(call: Call, event: Held) -> Call:
-    held = max(call.held, event.held)
-    return replace(
-        call,
-        held=held,
-        paid_s=budget.seconds_funded(call.price, held),
-        funded_s=budget.seconds_funded(call.price, held + max(event.available, ZERO)),
-        is_asking=False,
-        money_came=False,
-    )
-
-
-def _set_cut_offs(call: Call, policy: CallPolicy, now_us: int) -> Step:
-    cut_at_us = _cut_at_us(call, policy)
-    ask_at_us = cut_at_us - policy.extend_lead_ms * US_PER_MS
-    effects = (SetTimer(Timer.CUT, cut_at_us), SetTimer(Timer.ASK, ask_at_us), _switch_cut(call, now_us))
-    return replace(call, switch_cut=True), effects
-
-
-def _cut_at_us(call: Call, policy: CallPolicy) -> int:
-    return (paid_end_us(call) or 0) - policy.cut_lead_ms * US_PER_MS
-
-
-def _left_us(call: Call, now_us: int) -> int:
-    return (paid_end_us(call) or 0) - now_us
-
-
-def _switch_cut(call: Call, now_us: int) -> ArmSwitchCut:
-    return ArmSwitchCut(_switch_cut_s(max(_left_us(call, now_us), 0), is_last=call.is_last), call.switch_cut)
-
-
-def _switch_cut_s(left_us: int, *, is_last: bool) -> int:
-    """The switch's kill: safely before the paid end while more may come, behind it when this is the last."""
-    before_s = (left_us - SWITCH_LATE_US) // US_PER_S
-    if is_last or before_s < 2:
-        return -(-(left_us + SWITCH_EARLY_US) // US_PER_S)
-    return before_s
-
-
-def _refuse(call: Call, reason: str, policy: CallPolicy, now_us: int) -> Step:
-    cause = "NORMAL_TEMPORARY_FAILURE" if reason == NO_DECISION else "CALL_REJECTED"
-    call = replace(call, phase=Phase.ENDING, is_asking=False, refused=reason, kills=1, kill_cause=cause)
-    return call, (KillLeg(cause), Note("CALL_REFUSED", {"reason": reason}), _kill_timer(policy, now_us))
-
-
-def _kill_timer(policy: CallPolicy, now_us: int) -> SetTimer:
-    return SetTimer(Timer.CUT, now_us + policy.kill_retry_ms * US_PER_MS)
-
-
-def _end(call: Call, end: LegEnd) -> Step:
-    if end.hangup_cause == ENDED_CAUSE == call.kill_cause:
-        end = replace(end, ended_by="agent")
-    charge = rate_leg(call.price, end.duration_us if end.leg.answered_us is not None else None)
-    effects: list[Effect] = [DropTimers()]
-    if call.switch_cut:
-        effects.append(DisarmSwitchCut())
-    effects.append(Settle(end, charge, call.price, call.refused))
-    return replace(call, phase=Phase.ENDED), tuple(effects)

@@ -70,11 +70,36 @@ class MustEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundUp:
+    """The switch was asked for the leg after events or commands may have been missed: it is up."""
+
+    answered_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The agent is about to stop: what is held has to last until another takes the leg up again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     end: LegEnd
 
 
-Event = Held | HoldRefused | HoldFailed | Answered | AskDue | CutDue | WarnDue | MoneyCame | MustEnd | Ended
+Event = (
+    Held
+    | HoldRefused
+    | HoldFailed
+    | Answered
+    | AskDue
+    | CutDue
+    | WarnDue
+    | MoneyCame
+    | MustEnd
+    | FoundUp
+    | Leaving
+    | Ended
+)
 
 
 @dataclass(frozen=True, slots=True)

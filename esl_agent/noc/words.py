@@ -113,6 +113,10 @@ WORDS: Final[dict[str, Word]] = {
         "A leg was refused; `reason` says why.",
         "For `no_funds` the customer has to top up; docs/admission.md explains every reason.",
     ),
+    "CALL_RECOVERED": Word(
+        "info",
+        "A leg that is up, and that the daemon never heard of or has forgotten, is metered from its answer on.",
+    ),
     "CALL_TRYING": Word("debug", "An admitted call is sent to a carrier."),
     "CALL_ANSWERED": Word("info", "The billed leg was answered; metering starts."),
     "CALL_EXTENDED": Word("debug", "More money was held for a live call."),

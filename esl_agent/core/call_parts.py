@@ -1,0 +1,117 @@
+"""What the transitions of a call's machine (call.py) share: asking, both cut-offs, refusal and end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from esl_agent.core import budget
+from esl_agent.core.call_signals import (
+    ArmSwitchCut,
+    DisarmSwitchCut,
+    DropTimers,
+    Effect,
+    Effects,
+    Held,
+    HoldMoney,
+    KillLeg,
+    Note,
+    SetTimer,
+    Settle,
+    Timer,
+)
+from esl_agent.core.call_state import US_PER_MS, US_PER_S, Call, CallPolicy, Phase, paid_end_us
+from esl_agent.core.leg import LegEnd
+from esl_agent.core.money import ZERO
+from esl_agent.core.price import Price
+from esl_agent.core.rating import billed_seconds, rate_leg
+
+#: The switch's scheduler: a task set to N seconds fires after N - 1 and by N + 0.5.
+SWITCH_EARLY_US: Final = 1_000_000
+SWITCH_LATE_US: Final = 500_000
+
+#: The cause of a leg that must end though it is paid for.
+ENDED_CAUSE: Final = "MANAGER_REQUEST"
+#: The reason of a refusal when the store did not answer.
+NO_DECISION: Final = "no_decision"
+
+Step = tuple[Call, Effects]
+
+
+def hold_for(price: Price, held: Decimal, paid_s: int, policy: CallPolicy) -> HoldMoney:
+    least = budget.cost_of(price, budget.next_billed_s(price, paid_s))
+    want = max(least, budget.cost_of(price, budget.billed_at_least(price, paid_s + policy.grant_s)))
+    return HoldMoney(least, want, (want - held) * policy.rich_grants)
+
+
+def hold_from(call: Call, policy: CallPolicy, now_us: int) -> int:
+    """The billed seconds above which more is asked for: what is paid, or talked where that is more.
+
+    A leg that was found again may have talked longer than what is held pays for.
+    """
+    if call.answered_us is None:
+        return call.paid_s
+    price, soon_us = call.price, now_us + policy.last_ask_ms * US_PER_MS
+    talked_s = billed_seconds(soon_us - call.answered_us, price.minimum_s, price.step_s, price.grace_ms)
+    return max(call.paid_s, talked_s - 1)
+
+
+def paid(call: Call, event: Held) -> Call:
+    held = max(call.held, event.held)
+    return replace(
+        call,
+        held=held,
+        paid_s=budget.seconds_funded(call.price, held),
+        funded_s=budget.seconds_funded(call.price, held + max(event.available, ZERO)),
+        is_asking=False,
+        money_came=False,
+    )
+
+
+def set_cut_offs(call: Call, policy: CallPolicy, now_us: int) -> Step:
+    cut_at_us = cut_due_us(call, policy)
+    ask_at_us = cut_at_us - policy.extend_lead_ms * US_PER_MS
+    effects = (SetTimer(Timer.CUT, cut_at_us), SetTimer(Timer.ASK, ask_at_us), switch_cut(call, now_us))
+    return replace(call, switch_cut=True), effects
+
+
+def cut_due_us(call: Call, policy: CallPolicy) -> int:
+    return (paid_end_us(call) or 0) - policy.cut_lead_ms * US_PER_MS
+
+
+def left_us(call: Call, now_us: int) -> int:
+    return (paid_end_us(call) or 0) - now_us
+
+
+def switch_cut(call: Call, now_us: int) -> ArmSwitchCut:
+    return ArmSwitchCut(switch_cut_s(max(left_us(call, now_us), 0), is_last=call.is_last), call.switch_cut)
+
+
+def switch_cut_s(left_us: int, *, is_last: bool) -> int:
+    """The switch's kill: safely before the paid end while more may come, behind it when this is the last."""
+    before_s = (left_us - SWITCH_LATE_US) // US_PER_S
+    if is_last or before_s < 2:
+        return -(-(left_us + SWITCH_EARLY_US) // US_PER_S)
+    return before_s
+
+
+def refuse(call: Call, reason: str, policy: CallPolicy, now_us: int) -> Step:
+    cause = "NORMAL_TEMPORARY_FAILURE" if reason == NO_DECISION else "CALL_REJECTED"
+    call = replace(call, phase=Phase.ENDING, is_asking=False, refused=reason, kills=1, kill_cause=cause)
+    return call, (KillLeg(cause), Note("CALL_REFUSED", {"reason": reason}), kill_timer(policy, now_us))
+
+
+def kill_timer(policy: CallPolicy, now_us: int) -> SetTimer:
+    return SetTimer(Timer.CUT, now_us + policy.kill_retry_ms * US_PER_MS)
+
+
+def end_of(call: Call, end: LegEnd) -> Step:
+    if end.hangup_cause == ENDED_CAUSE == call.kill_cause:
+        end = replace(end, ended_by="agent")
+    charge = rate_leg(call.price, end.duration_us if end.leg.answered_us is not None else None)
+    effects: list[Effect] = [DropTimers()]
+    if call.switch_cut:
+        effects.append(DisarmSwitchCut())
+    effects.append(Settle(end, charge, call.price, call.refused))
+    return replace(call, phase=Phase.ENDED), tuple(effects)
