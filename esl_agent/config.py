@@ -134,6 +134,13 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account_cache_s: Seconds = 5
 
 
+class OfficeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the operator charges besides calls (terms 8)."""
+
+    returned_check_fee: str = "15.0000"
+    consumers_pay_returned_checks: bool = False
+
+
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["auto", "plain", "color", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -148,6 +155,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget: BudgetConfig = BudgetConfig()
     admission: AdmissionConfig = AdmissionConfig()
     limits: LimitsConfig = LimitsConfig()
+    office: OfficeConfig = OfficeConfig()
     log: LogConfig = LogConfig()
 
 
@@ -285,11 +293,17 @@ def _check_together(config: Config, source: str) -> None:
         )
     if config.budget.last_ask_ms >= config.budget.extend_lead_ms:
         problems.append("[budget] last_ask_ms has to be below extend_lead_ms: it is the second asking")
-    for name in ("cached_call_max", "cached_account_max"):
+    amounts = {
+        "[admission] cached_call_max": config.admission.cached_call_max,
+        "[admission] cached_account_max": config.admission.cached_account_max,
+        "[office] returned_check_fee": config.office.returned_check_fee,
+    }
+    for name, text in amounts.items():
         try:
-            money.amount(getattr(config.admission, name))
+            if money.amount(text) < 0:
+                problems.append(f"{name}: {text} is below zero")
         except money.MoneyError as error:
-            problems.append(f"[admission] {name}: {error}")
+            problems.append(f"{name}: {error}")
     for network in config.admission.networks:
         try:
             ipaddress.ip_network(network)

@@ -11,17 +11,20 @@ import click
 from esl_agent.cli import arguments
 from esl_agent.cli.account_limits import limit_facts, limits, limits_as_json
 from esl_agent.cli.arguments import ACCOUNT_ID
-from esl_agent.cli.database import operator, with_database
+from esl_agent.cli.database import operator, today, with_database
 from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table, time_text
 from esl_agent.core.money import ZERO
+from esl_agent.office.payments import Method, NewPayment, take_payment
 from esl_agent.store import accounts
-from esl_agent.store.accounts import Account, NewAccount
+from esl_agent.store.accounts import Account, CustomerType, NewAccount
 from esl_agent.store.ledger import last_entries
 from esl_agent.store.limits import get_limits
 from esl_agent.store.pool import Connection
 
 #: Open reservations and ledger lines that `account show` prints.
 LINES_SHOWN: Final = 10
+
+CUSTOMER_TYPE: Final = click.Choice([each.value for each in CustomerType])
 
 _by = click.option("--by", type=arguments.text, default=operator, help="Who decided it; by default you.")
 
@@ -59,6 +62,14 @@ account.add_command(limits)
     metavar="VERSION",
     help="The terms that were accepted.",
 )
+@click.option(
+    "--type",
+    "customer_type",
+    type=CUSTOMER_TYPE,
+    default=CustomerType.BUSINESS.value,
+    show_default=True,
+    help="What the customer is before the law.",
+)
 @_by
 @as_json_option
 @with_database
@@ -70,6 +81,7 @@ def add(
     currency: str,
     credit_limit: Decimal,
     terms_version: str | None,
+    customer_type: str,
     by: str,
     as_json: bool,
 ) -> None:
@@ -82,6 +94,7 @@ def add(
         currency=currency,
         credit_limit=credit_limit,
         terms_version=terms_version,
+        customer_type=CustomerType(customer_type),
     )
     _tell(accounts.add_account(conn, new), as_json)
 
@@ -134,12 +147,21 @@ def show(conn: Connection, account_id: int, as_json: bool) -> None:
 @as_json_option
 @with_database
 def top_up(conn: Connection, account_id: int, amount: Decimal, reference: str, as_json: bool) -> None:
-    """Credit a payment."""
-    credited, is_new = accounts.top_up(conn, account_id, amount, reference)
+    """Credit a payment received today; `esl-agent payment` says more of it."""
+    new = NewPayment(
+        account_id=account_id,
+        amount=amount,
+        reference=reference,
+        method=Method.OTHER,
+        received_on=today(),
+        by=operator(),
+    )
+    booked = take_payment(conn, new)
+    credited = booked.account
     if as_json:
-        print_json(_as_json(credited) | {"credited_now": is_new})
+        print_json(_as_json(credited) | {"credited_now": booked.is_new})
         return
-    what = f"{amount} credited" if is_new else f"{reference!r} was credited before: nothing changed"
+    what = f"{amount} credited" if booked.is_new else f"{reference!r} was credited before: nothing changed"
     click.echo(f"account {account_id}: {what}; balance {credited.balance} {credited.currency}")
 
 
@@ -190,6 +212,16 @@ def set_plan(conn: Connection, account_id: int, plan: str, as_json: bool) -> Non
     _tell(accounts.change_plan(conn, account_id, plan), as_json)
 
 
+@account.command("set-type")
+@click.argument("account_id", type=ACCOUNT_ID)
+@click.argument("customer_type", type=CUSTOMER_TYPE)
+@as_json_option
+@with_database
+def set_type(conn: Connection, account_id: int, customer_type: str, as_json: bool) -> None:
+    """Say whether the customer is a business or a consumer."""
+    _tell(accounts.change_customer_type(conn, account_id, CustomerType(customer_type)), as_json)
+
+
 def _tell(changed: Account, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(changed))
@@ -205,7 +237,7 @@ def _facts(shown: Account) -> list[tuple[str, object]]:
     reason = f" ({shown.state_reason})" if shown.state_reason else ""
     accepted = f"{shown.terms_version}, accepted {time_text(shown.terms_accepted_at)} UTC"
     return [
-        ("account", f"{shown.account_id}, {shown.name}"),
+        ("account", f"{shown.account_id}, {shown.name} ({shown.customer_type})"),
         ("state", f"{shown.state}{reason} since {time_text(shown.state_since)} UTC, by {shown.state_by}"),
         ("terms", accepted if shown.terms_version else "not accepted"),
         ("plan", shown.plan),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -40,6 +40,14 @@ def time(value: str | datetime) -> datetime:
     except ValueError:
         raise click.BadParameter(f"{value!r} isn't a time written 2026-03-01 or 2026-03-01T12:30") from None
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+def day(value: str | date) -> date:
+    """2026-03-01."""
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} isn't a day written 2026-03-01") from None
 
 
 def text(value: str) -> str:

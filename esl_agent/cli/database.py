@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from esl_agent import config
 from esl_agent.config import Config
-from esl_agent.store.pool import connected
+from esl_agent.store.pool import Connection, connected
 
 
 def with_database(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,9 +42,24 @@ def with_database(command: Callable[..., None]) -> Callable[..., None]:
     return connects
 
 
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would become of it.")
+
+
+@contextmanager
+def rehearsed(conn: Connection, *, dry_run: bool) -> Iterator[None]:
+    """What is done inside is done wholly, or, in a dry run, wholly taken back."""
+    with conn.transaction(force_rollback=dry_run):
+        yield
+
+
 def configured() -> Config:
     """The configuration that the running command was given by --config and the environment."""
     return click.get_current_context().find_object(Config) or Config()
+
+
+def today() -> date:
+    """The operator's date, in the time zone that the configuration says."""
+    return datetime.now(ZoneInfo(configured().admission.time_zone)).date()
 
 
 def operator() -> str:

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "live": "esl_agent.cli.live:live",
     "migrate": "esl_agent.cli.migrate:migrate",
     "number": "esl_agent.cli.number:number",
+    "payment": "esl_agent.cli.payment:payment",
     "plan": "esl_agent.cli.plan:plan",
     "quote": "esl_agent.cli.quote:quote",
     "route": "esl_agent.cli.route:route",

@@ -23,7 +23,8 @@ ACCOUNTS_LISTED_MAX: Final = 1_000
 
 _SELECT: Final = (
     "SELECT account_id, name, plan, currency, state, state_reason, state_since, state_by, terms_version,"
-    " terms_accepted_at, credit_limit, balance, reserved, created_at, calls_up, day_spent, spent_on"
+    " terms_accepted_at, credit_limit, balance, reserved, created_at, calls_up, day_spent, spent_on,"
+    " customer_type"
     " FROM accounts "
 )
 
@@ -35,6 +36,13 @@ class State(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     CLOSED = "closed"  # for good
+
+
+class CustomerType(StrEnum):
+    """Consumer law protects a consumer and no business (terms 8)."""
+
+    BUSINESS = "business"
+    CONSUMER = "consumer"
 
 
 class AccountError(EslAgentError):
@@ -62,6 +70,7 @@ class Account:
     calls_up: int  # legs that something, or nothing, is held for now
     day_spent: Decimal  # on calls, on the day `spent_on`
     spent_on: date
+    customer_type: CustomerType
 
     @property
     def available(self) -> Decimal:
@@ -84,6 +93,7 @@ class NewAccount:
     currency: str = "CAD"
     credit_limit: Decimal = ZERO
     terms_version: str | None = None
+    customer_type: CustomerType = CustomerType.BUSINESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +112,18 @@ def add_account(conn: Connection, new: NewAccount) -> Account:
     with conn.transaction():
         _check_plan(conn, new.plan)
         added = conn.execute(
-            "INSERT INTO accounts (account_id, name, plan, currency, credit_limit, state, state_by)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [new.account_id, new.name, new.plan, new.currency, new.credit_limit, State.PENDING, new.by],
+            "INSERT INTO accounts (account_id, name, plan, currency, credit_limit, customer_type,"
+            " state, state_by) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [
+                new.account_id,
+                new.name,
+                new.plan,
+                new.currency,
+                new.credit_limit,
+                new.customer_type,
+                State.PENDING,
+                new.by,
+            ],
         )
         if not added.rowcount:
             raise AccountError(f"there is an account {new.account_id} already")
@@ -185,7 +204,7 @@ def resume(conn: Connection, account_id: int, reason: str, by: str) -> Account:
 def close(conn: Connection, account_id: int, reason: str, by: str) -> Account:
     """Close the account for good; legs that are up still settle, and its balance stays on the books."""
     with conn.transaction():
-        account = _lock(conn, account_id)
+        account = lock(conn, account_id)
         if account.state is State.CLOSED:
             return account
         return _enter(conn, account_id, State.CLOSED, reason, by)
@@ -214,6 +233,16 @@ def change_credit_limit(conn: Connection, account_id: int, credit_limit: Decimal
         return get_account(conn, account_id)
 
 
+def change_customer_type(conn: Connection, account_id: int, customer_type: CustomerType) -> Account:
+    """Say what the customer is before the law."""
+    with conn.transaction():
+        lock_open(conn, account_id)
+        conn.execute(
+            "UPDATE accounts SET customer_type = %s WHERE account_id = %s", [customer_type, account_id]
+        )
+        return get_account(conn, account_id)
+
+
 def top_up(conn: Connection, account_id: int, amount: Decimal, reference: str) -> tuple[Account, bool]:
     """Credit a payment, once for each reference; the account, and whether it was credited now.
 
@@ -232,14 +261,14 @@ def top_up(conn: Connection, account_id: int, amount: Decimal, reference: str) -
 
 def lock_open(conn: Connection, account_id: int) -> Account:
     """The account, its row locked until the transaction ends; raises AccountError if unknown or closed."""
-    account = _lock(conn, account_id)
+    account = lock(conn, account_id)
     if account.state is State.CLOSED:
         raise AccountError(f"account {account_id} was closed on {account.state_since:%Y-%m-%d}, for good")
     return account
 
 
-def _lock(conn: Connection, account_id: int) -> Account:
-    """The account, its row locked until the transaction ends."""
+def lock(conn: Connection, account_id: int) -> Account:
+    """The account, its row locked until the transaction ends; raises AccountError if unknown."""
     accounts = _select(conn, "WHERE account_id = %s FOR NO KEY UPDATE", account_id)
     if not accounts:
         raise _unknown(account_id)
@@ -267,7 +296,8 @@ def _select(conn: Connection, where: LiteralString, *values: object) -> list[Acc
 
 
 def _account(**columns: Any) -> Account:
-    return Account(**columns | {"state": State(columns["state"])})
+    typed = {"state": State(columns["state"]), "customer_type": CustomerType(columns["customer_type"])}
+    return Account(**columns | typed)
 
 
 def _unknown(account_id: int) -> AccountError:

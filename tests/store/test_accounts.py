@@ -16,7 +16,7 @@ PAYER = 1001
 
 
 def new(account_id: int = PAYER, **changes: object) -> NewAccount:
-    values = {"name": "Épicerie Roy", "plan": "standard", "by": "test"}
+    values = {"name": "A grocer", "plan": "standard", "by": "test"}
     return NewAccount(account_id=account_id, **values | changes)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,1 @@
+"""The operator's office: what customers pay and owe besides their calls."""
