@@ -124,7 +124,5 @@ def _tell(booked: Booked, done: str, *, dry_run: bool, as_json: bool) -> None:
         print_json({"payment": booked.payment, "balance": booked.account.balance, "done_now": booked.is_new})
         return
     account = booked.account
-    rehearsal = "would be: " if dry_run else ""
-    click.echo(
-        f"account {account.account_id}: {rehearsal}{done}; balance {account.balance} {account.currency}"
-    )
+    after = "  (a dry run: nothing is done)" if dry_run else ""
+    click.echo(f"account {account.account_id}: {done}; balance {account.balance} {account.currency}{after}")

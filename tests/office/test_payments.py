@@ -187,7 +187,7 @@ def test_the_commands(conn: Connection, told: Command, refused: Command) -> None
             "--received-on", "2026-03-02")  # fmt: skip
     bounce = ("payment", "return", PAYER, "check 118", "--reason", "no funds", "--returned-on", "2026-03-06")
 
-    assert "50.0000 credited; balance 50.0000 CAD (a dry run: nothing is)" in told(*take, "--dry-run")
+    assert "50.0000 credited; balance 50.0000 CAD  (a dry run: nothing is done)" in told(*take, "--dry-run")
     assert get_account(conn, PAYER).balance == 0
     assert "50.0000 credited; balance 50.0000 CAD\n" in told(*take)
     assert "was credited before: nothing changed" in told(*take)
