@@ -115,7 +115,7 @@ WORDS: Final[dict[str, Word]] = {
     ),
     "CALL_RECOVERED": Word(
         "info",
-        "A leg that is up, and that the daemon never heard of or has forgotten, is metered from its answer on.",
+        "A leg that is up, of which the daemon had not heard or knows no more, is metered from its answer.",
     ),
     "CALL_TRYING": Word("debug", "An admitted call is sent to a carrier."),
     "CALL_ANSWERED": Word("info", "The billed leg was answered; metering starts."),
