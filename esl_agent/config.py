@@ -21,6 +21,7 @@ from esl_agent.core import money
 from esl_agent.core.numbering import NumberClass, Numbering, parse_overrides
 from esl_agent.errors import EslAgentError
 from esl_agent.switch.commands import PLACE, SOUND
+from esl_agent.switch.events import VariableNames
 
 ENVIRONMENT_PREFIX: Final = "ESL_AGENT_"
 SECRETS: Final = frozenset({("switch", "password"), ("database", "url"), ("database", "listen_url")})
@@ -123,6 +124,16 @@ class AdmissionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: str = "America/Toronto"
 
 
+class CdrFilesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The files that mod_json_cdr writes, from which legs are settled whose end was missed; "": none."""
+
+    folder: str = ""
+    every_s: Seconds = 10
+    settle_after_s: Seconds = 30
+    files_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5_000
+    when_done: Literal["delete", "keep"] = "delete"
+
+
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much of each thing the daemon will hold; it says so in the log when one is hit."""
 
@@ -154,6 +165,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     numbering: NumberingConfig = NumberingConfig()
     budget: BudgetConfig = BudgetConfig()
     admission: AdmissionConfig = AdmissionConfig()
+    cdr_files: CdrFilesConfig = CdrFilesConfig()
     limits: LimitsConfig = LimitsConfig()
     office: OfficeConfig = OfficeConfig()
     log: LogConfig = LogConfig()
@@ -202,6 +214,11 @@ def switch_name_of(config: Config) -> str:
     section = config.switch
     host = socket.gethostname() if is_loopback(section.host) else section.host
     return section.name or f"{host}:{section.port}"
+
+
+def variable_names_of(config: Config) -> VariableNames:
+    """The names of the channel variables, for what reads events and files."""
+    return VariableNames(**msgspec.structs.asdict(config.variables))
 
 
 def numbering_of(config: Config) -> Numbering:

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 import gevent
-import msgspec
 from gevent.event import Event
 
 from esl_agent import __version__
@@ -25,6 +24,8 @@ from esl_agent.agent.admission import Admission
 from esl_agent.agent.batches import BatchQueue, QueueFullError
 from esl_agent.agent.book import Book
 from esl_agent.agent.cached import CachedFunds, CachedPolicy
+from esl_agent.agent.cdr_folder import CdrFolder
+from esl_agent.agent.cdr_sweeper import CdrSweeper
 from esl_agent.agent.clock import SwitchClock, calendar, monotonic_us
 from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.agent.desk import Desk
@@ -37,13 +38,13 @@ from esl_agent.agent.settler import Settler
 from esl_agent.agent.sounds import Sounds
 from esl_agent.agent.switchboard import Switchboard
 from esl_agent.agent.timers import Timers
-from esl_agent.config import Config, numbering_of, switch_name_of
+from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.core import money
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import ensure_partitions
 from esl_agent.store.pool import open_pool
-from esl_agent.switch.events import EventError, SwitchEvent, VariableNames
+from esl_agent.switch.events import EventError, SwitchEvent
 from esl_agent.switch.legs import account_fault, leg_end_of, leg_of
 from esl_agent.switch.link import LinkChange, LinkConfig, LinkState, SwitchLink
 
@@ -121,6 +122,15 @@ class Daemon:
             ends_barred=config.admission.suspended_calls == "end",
             sounds=Sounds(switchboard, config.budget.warn_sound, config.budget.end_announcement),
         )
+        self._cdr_sweeper = CdrSweeper(
+            config.cdr_files,
+            CdrFolder.of(config),
+            book=self._book,
+            desk=self.desk,
+            database=self._database,
+            unsettled=self._settler.__len__,
+            log=log,
+        )
         self._news = News(self._book, self.desk)
         self._listener = Listener(
             config.database.listen_url or config.database.url,
@@ -165,6 +175,7 @@ class Daemon:
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
+            lambda: self._cdr_sweeper.run(self._stop),
         )
         greenlets = [gevent.spawn(part) for part in parts]
         for greenlet in greenlets:
@@ -302,7 +313,7 @@ def link_config_of(config: Config) -> LinkConfig:
         host=switch.host,
         port=switch.port,
         password=switch.password,
-        names=VariableNames(**msgspec.structs.asdict(config.variables)),
+        names=variable_names_of(config),
         events=EVENTS,
         connect_timeout_s=switch.connect_timeout_s,
         command_deadline_s=switch.command_deadline_ms / 1_000,

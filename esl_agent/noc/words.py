@@ -92,6 +92,22 @@ WORDS: Final[dict[str, Word]] = {
         "Postgres refuses a CDR; the whole of it is in this line.",
         "Keep the line. Mend what `error` says, then enter the call by hand.",
     ),
+    "CDR_DIFFERS": Word(
+        "error",
+        "A leg's CDR and the switch's own file say another duration: `billed_s` and `file_s`.",
+        "The CDR stays as it is. See what the log says of the leg; correct the account by hand if need be.",
+    ),
+    "CDR_FILE_BROKEN": Word(
+        "warning",
+        "A file of the switch tells of no leg; it was moved to broken/.",
+        "Is the switch's disk full? What the file has, or the switch's log, may still tell of the call.",
+    ),
+    "CDR_FOLDER_FAILED": Word(
+        "error",
+        "The folder of the switch's CDR files can't be read or changed; it is tried again for ever.",
+        "Does the folder exist, and may the daemon's user read and write it? `esl-agent doctor` says.",
+    ),
+    "CDR_FOLDER_READ": Word("info", "The folder of the switch's CDR files can be used again."),
     "DOOR_TROUBLE": Word(
         "warning",
         "Something went wrong where calls are asked about; `kind` and `detail` say what.",

@@ -14,6 +14,7 @@ The newest profile of a channel that was transferred comes first.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -44,6 +45,10 @@ Microseconds = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 class CdrFileError(EslAgentError):
     """A file that tells of no leg that is over: not there, not whole, not JSON, too large, of another leg."""
+
+
+class CdrFileUnreadable(CdrFileError):
+    """The system does not let it be read: a right that lacks, or a disk that fails."""
 
 
 class _OtherProfile(msgspec.Struct, frozen=True, gc=False):
@@ -199,5 +204,7 @@ def _read(path: Path) -> bytes:
                 return file.read(FILE_BYTES_MAX)
         finally:
             os.close(descriptor)
-    except (OSError, ValueError) as error:
-        raise CdrFileError(f"it can't be read: {error}") from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise CdrFileError("it is no plain file") from None
+        raise CdrFileUnreadable(f"it can't be read: {error}") from None
