@@ -3,13 +3,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint bench switch-test clean
+.PHONY: help setup demo test lint bench faults switch-test clean
 
 help:
 	@echo "make demo         a switch, calls, live log, rated CDRs (KEEP=1 leaves it all up)"
 	@echo "make test         all tests (those on a real FreeSWITCH run where there is one)"
 	@echo "make lint         style, types and import rules"
 	@echo "make switch-test  the tests on a real FreeSWITCH only"
+	@echo "make faults       everything that may break is broken, and the books are audited"
 	@echo "make bench        speed and memory, as a table"
 	@echo "make setup        the virtual environment in .venv"
 	@echo "make clean        remove what the other targets made"
@@ -32,6 +33,9 @@ test: setup
 
 switch-test: setup
 	@$(BIN)/python -m pytest -m switch -v tests/switch $(ARGS)
+
+faults: setup
+	@$(BIN)/python -m pytest -m "" tests/faults $(ARGS)
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -1,0 +1,143 @@
+"""A daemon of the stage: a process that can be killed and frozen, and the ways it hears and writes by."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from esl_agent.lab.child import Child, wait_until
+from esl_agent.lab.ports import LOOPBACK
+
+from .proxy import Proxy, to_path, to_port
+
+START_S: Final = 30.0
+#: How long a word of the log is waited for.
+SAID_S: Final = 30.0
+
+Sections = Mapping[str, Mapping[str, object]]
+
+
+class Agent:
+    """`esl-agent run`, with a proxy of its own to the switch and one to Postgres."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        switch_port: int,
+        postgres_path: str,
+        database: str,
+        sections: Sections,
+        note: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.to_switch = Proxy(f"{name} to switch", to_port(switch_port), note)
+        self.to_postgres = Proxy(f"{name} to postgres", to_path(postgres_path), note)
+        self._note = note
+        self._folder = folder
+        self._runs = 0
+        self._child: Child | None = None
+        self._settings = folder / f"{name}.toml"
+        url = f"postgresql://postgres@{LOOPBACK}:{self.to_postgres.port}/{database}"
+        ways = {
+            "database": {"url": f"{url}?sslmode=disable&gssencmode=disable"},
+            "switch": {"port": self.to_switch.port},
+        }
+        self._settings.write_text(_toml(ways) + _toml(sections))
+
+    # Its life
+
+    def start(self, *, awaits: str = "SWITCH_CONNECTED") -> None:
+        """Start it, and wait until it says `awaits`."""
+        self.begin()
+        self.wait_says(awaits, START_S)
+
+    def begin(self) -> None:
+        """Start it, and wait for nothing."""
+        if self.is_running:
+            return
+        self._runs += 1
+        command = [sys.executable, "-m", "esl_agent", "run", "--config", str(self._settings)]
+        self._child = Child(command, self._folder / f"{self.name}-{self._runs}.log")
+
+    def kill(self) -> None:
+        """kill -9: nothing is tidied up."""
+        self._note(f"{self.name}: killed")
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM: what is owed is written first."""
+        self._note(f"{self.name}: stopped")
+        self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        self._note(f"{self.name}: frozen")
+        os.kill(self._running().pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self.is_running:
+            os.kill(self._running().pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        """The play is over."""
+        self.thaw()
+        self._end(signal.SIGKILL)
+        self.to_switch.close()
+        self.to_postgres.close()
+
+    @property
+    def is_running(self) -> bool:
+        return self._child is not None and self._child.exit_code is None
+
+    def heal(self) -> None:
+        """Its ways are whole, and it runs."""
+        self.to_switch.heal()
+        self.to_postgres.heal()
+        self.thaw()
+        self.begin()
+
+    # What it says
+
+    def said(self, word: str) -> list[str]:
+        """The lines of this word, of all its lives."""
+        found = re.compile(rf"^\S+ [A-Z]+ +{word}\b.*", re.MULTILINE)
+        logs = [self._folder / f"{self.name}-{run}.log" for run in range(1, self._runs + 1)]
+        return [line for log in logs for line in found.findall(log.read_text(errors="replace"))]
+
+    def wait_says(self, word: str, deadline_s: float = SAID_S) -> None:
+        """Wait until it says the word in its present life."""
+        log = self._running().log
+
+        def is_said() -> bool:
+            if not self.is_running:
+                raise AssertionError(f"{self.name} has ended:\n{self._running().tail()}")
+            return re.search(rf"\b{word}\b", log.read_text(errors="replace")) is not None
+
+        wait_until(is_said, f"{self.name} says {word}", deadline_s)
+
+    def wait_says_again(self, word: str, than: int, deadline_s: float = SAID_S) -> None:
+        """Wait until it has said the word more than so often in all its lives."""
+        wait_until(lambda: len(self.said(word)) > than, f"{self.name} says {word} again", deadline_s)
+
+    def _running(self) -> Child:
+        assert self._child is not None, f"{self.name} was never started"
+        return self._child
+
+    def _end(self, with_signal: signal.Signals) -> None:
+        if self._child is not None:
+            self._child.stop(with_signal, grace_s=60)
+
+
+def _toml(sections: Sections) -> str:
+    """JSON's strings, numbers, truth values and lists are TOML's too."""
+    lines = []
+    for section, values in sections.items():
+        lines += [f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
+    return "\n".join(lines) + "\n"

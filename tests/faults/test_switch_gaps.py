@@ -1,0 +1,67 @@
+"""The switch tells things twice, in the wrong order, late, or not at all; or it is gone for a while."""
+
+from __future__ import annotations
+
+import pytest
+
+from .stage import Stage
+
+pytestmark = pytest.mark.faults
+
+
+def test_events_come_twice_and_in_the_wrong_order(stage: Stage) -> None:
+    stage.switch.duplicate_events(100_000)
+    stage.switch.reorder(seed=7)
+    with stage.traffic(calls_per_second=20, seconds=4, seed=2):
+        pass
+
+    stage.finish()
+
+
+def test_commands_and_their_answers_are_lost_while_money_ends(stage: Stage) -> None:
+    stage.poor_calls()
+    stage.call(10, talk_s=8)
+    stage.wait_talking(15)
+    stage.switch.lose_commands(8)
+    stage.switch.lose_replies(8)
+
+    # What a lost kill lets through is taken from nobody: it stands on the CDR.
+    stage.finish(allowed=["uncollected"])
+
+
+def test_the_switch_is_slow_to_do_as_it_is_told_while_money_ends(stage: Stage) -> None:
+    stage.switch.slow_commands(300)
+    stage.poor_calls()
+    stage.wait_talking(5)
+    stage.wait_over()
+
+    stage.finish(allowed=["uncollected"])
+
+
+def test_the_link_is_cut_again_and_again_and_calls_go_on(stage: Stage) -> None:
+    stage.call(20, talk_s=10)
+    stage.wait_talking(20)
+    for cuts in range(1, 5):
+        stage.agent.to_switch.cut()
+        stage.agent.wait_says_again("SWITCH_CONNECTED", than=cuts)
+
+    stage.finish()
+
+
+def test_an_event_breaks_off_in_the_middle(stage: Stage) -> None:
+    stage.call(10, talk_s=6)
+    stage.wait_talking(10)
+    stage.switch.truncate_next("HEARTBEAT")
+    stage.agent.wait_says("SWITCH_LOST")
+
+    stage.finish()
+
+
+def test_nothing_gets_through_from_the_switch_for_a_while(stage: Stage) -> None:
+    stage.call(20, talk_s=3)
+    stage.wait_talking(20)
+    stage.agent.to_switch.stall()
+    stage.wait_over()
+    stage.agent.to_switch.heal()
+
+    stage.finish()
