@@ -1,0 +1,1 @@
+"""What the office charges and is owed, decided: periods, taxes, interest."""
