@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "admit": "esl_agent.cli.admit:admit",
     "carrier": "esl_agent.cli.carrier:carrier",
     "cdr": "esl_agent.cli.cdr:cdr",
+    "charge": "esl_agent.cli.charge:charge",
     "credential": "esl_agent.cli.credential:credential",
     "deck": "esl_agent.cli.deck:deck",
     "doctor": "esl_agent.cli.doctor:doctor",

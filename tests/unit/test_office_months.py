@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -86,13 +88,27 @@ def test_nothing_is_due_before_its_day() -> None:
     assert amounts(charge, "2026-04-01") == [("2026-04-01", "2026-05-01", "10.0000")]
 
 
-def test_pro_rata_at_both_ends() -> None:
+def test_the_days_before_the_first_anchor_are_charged_pro_rata_and_the_last_month_whole() -> None:
     charge = Recurring(Decimal("10.0000"), 1, day("2026-03-10"), day("2026-05-11"), prorated=True)
     assert amounts(charge, "2026-12-31") == [
         ("2026-03-10", "2026-04-01", "7.1000"),  # 22 of 31 days
         ("2026-04-01", "2026-05-01", "10.0000"),
-        ("2026-05-01", "2026-05-11", "3.2300"),  # 10 of 31 days
+        ("2026-05-01", "2026-06-01", "10.0000"),
     ]
+
+
+@given(starts=DAYS, anchor=st.integers(1, 31), prorated=st.booleans(), days=st.integers(0, 800))
+def test_a_late_run_finds_what_runs_in_time_found(
+    starts: date, anchor: int, prorated: bool, days: int
+) -> None:
+    charge = Recurring(Decimal("9.9500"), anchor, starts, prorated=prorated)
+    on = starts + timedelta(days)
+    ended = replace(charge, ends_on=on + timedelta(1))
+
+    found = list(due(charge, on))
+
+    assert found == list(due(ended, on)) == list(due(ended, on + timedelta(1000)))
+    assert all(earlier.period.ends == later.period.begins for earlier, later in pairwise(found))
 
 
 def test_a_charge_that_ended_before_it_began_is_none() -> None:

@@ -1,9 +1,10 @@
 """Monthly charges (terms 9): which are due on a day, and how much each is.
 
 A charge is due on the first day of its period, in advance.  Periods run from
-the anchor day of one month to that of the next.  What lies before the first
-anchor day, and what is left of the last period when a charge ends, is charged
-by its days with `prorated`, and not at all without: nobody pays twice.
+the anchor day of one month to that of the next.  The days before the first
+anchor day are charged by their share of a month with `prorated`, and not at all
+without.  A period that has begun is charged whole: a run that comes after the
+charge has ended must find what a run in time would have found.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import takewhile
 from typing import Final
 
 from esl_agent.core.office.months import Period, first_anchor, months_after, periods
@@ -40,12 +42,15 @@ class Due:
 
 def due(charge: Recurring, on: date) -> Iterator[Due]:
     """Everything that has been due up to and including day `on`, the oldest first."""
-    for period, whole_days in _parts(charge, on):
-        is_whole = period.days == whole_days
-        if is_whole:
-            yield Due(period, charge.amount)
-        elif charge.prorated and period.days > 0:
-            yield Due(period, to_cents(charge.amount * period.days / whole_days))
+    first = first_anchor(charge.starts_on, charge.anchor_day)
+    if charge.prorated and charge.starts_on < first and _is_due(charge, charge.starts_on, on):
+        part = Period(charge.starts_on, first)
+        whole = Period(months_after(first, -1, charge.anchor_day), first)
+        yield Due(part, to_cents(charge.amount * part.days / whole.days))
+    for period in takewhile(
+        lambda period: _is_due(charge, period.begins, on), periods(first, charge.anchor_day)
+    ):
+        yield Due(period, charge.amount)
 
 
 def to_cents(amount: Decimal) -> Decimal:
@@ -53,18 +58,5 @@ def to_cents(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_HALF_UP).quantize(Decimal("0.0001"))
 
 
-def _parts(charge: Recurring, on: date) -> Iterator[tuple[Period, int]]:
-    """Each period, cut to the life of the charge, with the days that it has when it is whole."""
-    first = first_anchor(charge.starts_on, charge.anchor_day)
-    before = Period(months_after(first, -1, charge.anchor_day), first)
-    if charge.starts_on < first and charge.starts_on <= on:
-        yield _cut(before, charge), before.days
-    for period in periods(first, charge.anchor_day):
-        if period.begins > on or (charge.ends_on is not None and period.begins >= charge.ends_on):
-            return
-        yield _cut(period, charge), period.days
-
-
-def _cut(period: Period, charge: Recurring) -> Period:
-    ends = period.ends if charge.ends_on is None else min(period.ends, charge.ends_on)
-    return Period(max(period.begins, charge.starts_on), ends)
+def _is_due(charge: Recurring, begins: date, on: date) -> bool:
+    return begins <= on and (charge.ends_on is None or begins < charge.ends_on)
