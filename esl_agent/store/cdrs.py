@@ -117,12 +117,12 @@ def ensure_partitions(conn: Connection, now: datetime) -> int:
 
 def insert_cdrs(conn: Connection, rows: Sequence[CdrRow]) -> None:
     """Write rows that settle nothing: refused calls.  A row that is there already is left as it is."""
-    conn.execute(_INSERT + sql.SQL("ON CONFLICT DO NOTHING"), [_as_json(rows)])
+    conn.execute(_INSERT + sql.SQL("ON CONFLICT DO NOTHING"), [as_json(rows)])
 
 
-def insert_settled(conn: Connection, rows: Sequence[CdrRow]) -> None:
-    """Write the rows of a settlement; one that is there already is an error of ours, and raises."""
-    conn.execute(_INSERT, [_as_json(rows)])
+def as_json(rows: Sequence[CdrRow]) -> str:
+    """Rows as json_populate_recordset takes them, a JSON object for each."""
+    return msgspec.json.encode([to_table(row) for row in rows]).decode()
 
 
 def newest_cdrs(conn: Connection, which: CdrFilter, limit: int) -> list[CdrRow]:
@@ -247,10 +247,6 @@ def _select(
     ).format(columns=_COLUMNS, conditions=sql.SQL(" AND ").join(conditions), order=order, limit=limit)
     with conn.cursor(row_factory=dict_row) as cursor:
         return [_from_table(row) for row in cursor.execute(query, values)]
-
-
-def _as_json(rows: Sequence[CdrRow]) -> str:
-    return msgspec.json.encode([to_table(row) for row in rows]).decode()
 
 
 def _text(value: str | None) -> str | None:

@@ -21,13 +21,8 @@ from esl_agent.core.money import ZERO
 from esl_agent.store.pool import Connection, Cursor, as_columns
 
 LOCK_ACCOUNTS: Final = """
-    SELECT account_id, balance, credit_limit, reserved FROM accounts WHERE account_id = ANY(%s)
-    ORDER BY account_id FOR NO KEY UPDATE
+    SELECT FROM accounts WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE
 """
-
-TODAY: Final = "coalesce(%(today)s::date, current_date)"
-#: Around midnight another daemon's clock may be on the next day already; a later day was a clock gone wrong.
-SPENT_TODAY: Final = f"spent_on BETWEEN {TODAY} AND {TODAY} + 1"
 
 HOLD: Final = """
     SELECT * FROM hold_for_legs(
