@@ -60,6 +60,8 @@ class SwitchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connect_timeout_s: Seconds = 5
     command_deadline_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 5_000
     heartbeat_timeout_s: Annotated[int, msgspec.Meta(ge=21, le=600)] = 65
+    gone_patience_s: Annotated[int, msgspec.Meta(ge=2, le=3_600)] = 10
+    audit_every_s: Seconds = 300
 
 
 class VariablesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

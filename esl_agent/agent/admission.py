@@ -122,7 +122,10 @@ class Admission:
             return
         own = tuple(leg.leg_uuid for leg in legs) or (question.caller_leg_uuid,)
         priced = _priced(question, decision)
-        self._desk.expect(Itinerary(priced, question.caller_leg_uuid, own, held, question.asked_us))
+        carriers = {leg.leg_uuid: leg.carrier.name for leg in legs}
+        self._desk.expect(
+            Itinerary(priced, question.caller_leg_uuid, own, held, question.asked_us, carriers=carriers)
+        )
 
     def _refuse(self, question: Question, decision: Decision, admission_uuid: str) -> None:
         self._say("CALL_REFUSED", question, decision, reason=decision.reason, rule=decision.rule,

@@ -28,12 +28,15 @@ from esl_agent.agent.cdr_folder import CdrFolder
 from esl_agent.agent.cdr_sweeper import CdrSweeper
 from esl_agent.agent.clock import SwitchClock, calendar, monotonic_us
 from esl_agent.agent.database import OUTAGE, Database
-from esl_agent.agent.desk import Desk
+from esl_agent.agent.desk import ENDED_LATELY_MAX, Desk
 from esl_agent.agent.doors import Doors, books_of
+from esl_agent.agent.finds import Finds
 from esl_agent.agent.holder import Holder
 from esl_agent.agent.listener import Listener
+from esl_agent.agent.looks import Looks
 from esl_agent.agent.news import News
 from esl_agent.agent.policies import call_policy_of, operator_policy_of
+from esl_agent.agent.recovery import Recovery
 from esl_agent.agent.settler import Settler
 from esl_agent.agent.sounds import Sounds
 from esl_agent.agent.switchboard import Switchboard
@@ -43,10 +46,14 @@ from esl_agent.core import money
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import ensure_partitions
+from esl_agent.store.open_holds import OpenHold, open_holds
 from esl_agent.store.pool import open_pool
 from esl_agent.switch.events import EventError, SwitchEvent
 from esl_agent.switch.legs import account_fault, leg_end_of, leg_of
 from esl_agent.switch.link import LinkChange, LinkConfig, LinkState, SwitchLink
+
+#: What is done where events are worked on, in turn with them.
+Job = Callable[[], None]
 
 #: What is heard of the switch; each is one step of a call, or proof of life.
 EVENTS: Final = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE", "HEARTBEAT")
@@ -64,6 +71,10 @@ START_RETRY_S: Final = 1.0
 UPKEEP_END_S: Final = 0.2
 #: How often a full event queue, and a drain, are looked at again.
 PAUSE_S: Final = 0.05
+
+
+#: What recovery is told where the switch's calls are gone.
+RESTARTED: Final = "the switch was restarted"
 
 
 class DaemonCrashed(EslAgentError):
@@ -84,7 +95,7 @@ class Daemon:
         self._pool = open_pool(config.database.url, config.database.pool_max)
         self._database = Database(self._pool, config.database.url, log)
         self._book = Book(numbering_of(config), self._database)
-        self._events = BatchQueue[SwitchEvent](limits.queue_max, limits.batch_max)
+        self._events = BatchQueue[SwitchEvent | Job](limits.queue_max, limits.batch_max)
         self._timers = Timers(
             self._clock.now_us, lambda leg_uuid, timer: self.desk.timer_rang(leg_uuid, timer)
         )
@@ -131,6 +142,7 @@ class Daemon:
             unsettled=self._settler.__len__,
             log=log,
         )
+        self._recovery = self._make_recovery()
         self._news = News(self._book, self.desk)
         self._listener = Listener(
             config.database.listen_url or config.database.url,
@@ -162,6 +174,28 @@ class Daemon:
         books = books_of(self._book, self.desk, self._database, self._clock.now_us)
         return Doors(config, admission, self.desk, books, self._clock.now_us, self._log)
 
+    def _make_recovery(self) -> Recovery:
+        config, names = self._config.switch, link_config_of(self._config).names
+        return Recovery(
+            desk=self.desk,
+            finds=Finds(self.desk, self._book, self._clock.now_us, self._log),
+            looks=Looks(self._link.command, self._link.background, names),
+            folder=CdrFolder.of(self._config),
+            read_holds=self._read_holds,
+            do=self._put,
+            now_us=monotonic_us,
+            patience_s=config.gone_patience_s,
+            audit_every_s=config.audit_every_s,
+            log=self._log,
+        )
+
+    def _read_holds(self, older_than_s: float) -> list[OpenHold]:
+        """The open ones; none while more legs wait to be settled than the desk remembers."""
+        if len(self._settler) > ENDED_LATELY_MAX // 2:
+            return []
+        with self._database.connection() as conn:
+            return open_holds(conn, switch_name_of(self._config), older_than_s)
+
     def run(self) -> None:
         """Serve until told to stop; raises DaemonCrashed where a part of it failed."""
         self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
@@ -172,6 +206,7 @@ class Daemon:
             self._settler.run,
             self._listener.run,
             lambda: self._events.run(self._work_events),
+            self._recovery.run,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
@@ -211,22 +246,28 @@ class Daemon:
     def _take_event(self, event: SwitchEvent) -> None:
         """In the link's greenlet, which must go on reading: only a full queue holds it up."""
         self._clock.heard(event.timestamp_us)
-        if event.name == "HEARTBEAT":
-            return
+        self._recovery.heard(event.timestamp_us)
+        if event.name != "HEARTBEAT":
+            self._put(event)
+
+    def _put(self, work: SwitchEvent | Job) -> None:
         try:
-            self._events.put(event)
+            self._events.put(work)
         except QueueFullError:
             self._log("QUEUE_FULL", queue="events", limit=self._config.limits.queue_max)
             while len(self._events) >= self._config.limits.queue_max:
                 gevent.sleep(PAUSE_S)
-            self._events.put(event)
+            self._events.put(work)
 
-    def _work_events(self, events: Sequence[SwitchEvent]) -> None:
-        for count, event in enumerate(events, 1):
-            try:
-                self._work_event(event)
-            except EventError as error:
-                self._log("SWITCH_EVENT_BAD", name=event.name, leg=event.unique_id, error=str(error))
+    def _work_events(self, batch: Sequence[SwitchEvent | Job]) -> None:
+        for count, work in enumerate(batch, 1):
+            if isinstance(work, SwitchEvent):
+                try:
+                    self._work_event(work)
+                except EventError as error:
+                    self._log("SWITCH_EVENT_BAD", name=work.name, leg=work.unique_id, error=str(error))
+            else:
+                work()
             if count % EVENTS_PER_TURN_MAX == 0:
                 gevent.sleep(0)
 
@@ -244,12 +285,16 @@ class Daemon:
         where = f"{self._config.switch.host}:{self._config.switch.port}"
         if change.state is LinkState.CONNECTED:
             self._log("SWITCH_CONNECTED", switch=where, core=change.core_uuid)
+            reason = RESTARTED if change.is_restarted else "connected"
             if change.is_restarted:
-                self._log("SWITCH_GAP", switch=where, reason="the switch was restarted")
+                self._log("SWITCH_GAP", switch=where, reason=reason)
+            self._recovery.begin(reason, is_all=True)
         elif change.state is LinkState.LOST:
             self._log("SWITCH_LOST", switch=where, reason=change.reason, calls=len(self.desk.live))
+            self._recovery.lost()
         else:
             self._log("SWITCH_GAP", switch=where, reason=change.reason)
+            self._recovery.begin(change.reason, is_all=change.is_restarted)
 
     # Start, upkeep and stop.
 
@@ -259,6 +304,7 @@ class Daemon:
             try:
                 self._make_partitions()
                 self._book.load()
+                self._recovery.await_again()
             except OUTAGE:
                 self._stop.wait(START_RETRY_S)
             else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from typing import Final, Protocol
 
@@ -182,8 +183,7 @@ class Desk:
         leg_uuid = end.leg.leg_uuid
         if self._itineraries.of_leg(leg_uuid):
             self.leg_created(end.leg)
-        for account_id, planned_uuid in self._itineraries.caller_ended(leg_uuid):
-            self._release(account_id, planned_uuid)
+        self.caller_gone(leg_uuid)
         live = self.live.get(leg_uuid)
         if live is not None:
             live.source = source
@@ -239,6 +239,29 @@ class Desk:
     def give_up_overdue(self) -> None:
         """Free what is held for legs that did not come."""
         for account_id, leg_uuid in self._itineraries.overdue(self._now_us()):
+            self._release(account_id, leg_uuid)
+
+    # What recovery finds (agent/finds.py).
+
+    @property
+    def itineraries(self) -> Itineraries:
+        return self._itineraries
+
+    def has_ended(self, leg_uuid: str) -> bool:
+        """Whether it was settled lately."""
+        return leg_uuid in self._ended_lately
+
+    def begin_again(self, priced: Priced, held: Decimal) -> None:
+        """A leg that is up and is not known here; `held` is held for it."""
+        leg = priced.leg
+        if self._itineraries.of_leg(leg.leg_uuid) is not None:
+            self._itineraries.leg_began(leg.leg_uuid)
+        begun = machine.begin_again(leg, priced.price, held, self._timing(), self._now_us())
+        self._take_up(LiveCall(begun[0], priced), begun[1])
+
+    def caller_gone(self, caller_leg_uuid: str) -> None:
+        """The caller's leg is over, of whichever kind it is: what it was to bring will not come."""
+        for account_id, leg_uuid in self._itineraries.caller_ended(caller_leg_uuid):
             self._release(account_id, leg_uuid)
 
     # What the books say.

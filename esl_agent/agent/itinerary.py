@@ -8,7 +8,7 @@ nothing happens for too long, an awaited leg will not come: it is given up.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -31,6 +31,10 @@ class Itinerary:
     awaited: str | None = None
     begun: set[str] = field(default_factory=set)  # legs that came: the end of one may be heard after the next
     is_over: bool = False  # no further leg will come
+    carriers: Mapping[str, str | None] = field(default_factory=dict)  # of the legs, where known
+    #: Of one that is taken up again: whether its first leg was there, and when it was last known to be.
+    was_there: bool = False
+    seen_us: int | None = None
 
     def after(self, leg_uuid: str) -> str | None:
         """The leg that is tried when this one fails."""
@@ -47,6 +51,9 @@ class Itineraries:
 
     def __len__(self) -> int:
         return sum(map(len, self._by_caller.values()))
+
+    def all(self) -> list[Itinerary]:
+        return [itinerary for siblings in self._by_caller.values() for itinerary in siblings]
 
     def add(self, itinerary: Itinerary) -> None:
         itinerary.awaited = itinerary.leg_uuids[0]

@@ -51,8 +51,18 @@ WORDS: Final[dict[str, Word]] = {
     ),
     "SWITCH_GAP": Word(
         "warning",
-        "Events were missed, or the switch was restarted.",
-        "Compare `show channels` with the live calls; missed CDRs are in the switch's files.",
+        "Events were missed, or the switch was restarted; `RECOVERY_DONE` follows.",
+        "If it repeats: is the agent or the network too slow for the switch's events?",
+    ),
+    "RECOVERY_DONE": Word(
+        "info",
+        "The live calls were compared with those that the switch has; `missing` of them are gone from it.",
+        "docs/recovery.md says what becomes of those.",
+    ),
+    "RECOVERY_FAILED": Word(
+        "warning",
+        "The live calls could not be compared with the switch's; it is tried again until it succeeds.",
+        "Does the switch answer `show channels`, and the database?",
     ),
     "SWITCH_COMMAND_FAILED": Word(
         "warning",
@@ -132,6 +142,19 @@ WORDS: Final[dict[str, Word]] = {
     "CALL_RECOVERED": Word(
         "info",
         "A leg that is up, of which the daemon had not heard or knows no more, is metered from its answer.",
+    ),
+    "CALL_GONE": Word(
+        "warning",
+        "A leg ended and no event told so; it is settled `by` the switch's file or what was last known.",
+        "With `what was last known`: set `[cdr_files] folder`, and compare with the carrier's invoice.",
+    ),
+    "CALL_NEVER_CAME": Word(
+        "info", "A leg that was planned never came, and its caller is gone; what was held for it is free."
+    ),
+    "HOLD_UNREADABLE": Word(
+        "warning",
+        "What is known of a call that money is held for can't be read, so its leg is not awaited.",
+        "If no CDR comes of the leg, compare `ledger check` and the switch's files.",
     ),
     "CALL_TRYING": Word("debug", "An admitted call is sent to a carrier."),
     "CALL_ANSWERED": Word("info", "The billed leg was answered; metering starts."),

@@ -112,6 +112,13 @@ class HangupComplete(SwitchEvent, frozen=True, gc=False, kw_only=True):
     jitter_variance: Value = field(default="", name="variable_rtp_audio_in_jitter_max_variance")
 
 
+class ChannelData(SwitchEvent, frozen=True, gc=False, kw_only=True):
+    """The answer to `uuid_dump … json`: a leg as it is now; its states are the channel's and the call's."""
+
+    state: str = field(default="", name="Channel-State")
+    call_state: str = field(default="", name="Channel-Call-State")
+
+
 class BackgroundJob(SwitchEvent, frozen=True, gc=False, kw_only=True):
     """The answer to a `bgapi`."""
 
@@ -128,6 +135,7 @@ class Heartbeat(SwitchEvent, frozen=True, gc=False, kw_only=True):
 
 _KINDS: Final[Mapping[str, type[SwitchEvent]]] = {
     "CHANNEL_HANGUP_COMPLETE": HangupComplete,
+    "CHANNEL_DATA": ChannelData,
     "BACKGROUND_JOB": BackgroundJob,
     "HEARTBEAT": Heartbeat,
 }

@@ -1,0 +1,191 @@
+"""Finds: what recovery found of a leg, told to the desk.
+
+All of it runs where events are worked on, so that no step of a call overlaps
+another, and a leg that has ended meanwhile is seen to have ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final
+
+from esl_agent.agent.book import Book
+from esl_agent.agent.database import OUTAGE
+from esl_agent.agent.desk import Desk, LiveCall
+from esl_agent.agent.itinerary import Itinerary
+from esl_agent.agent.known import Known, KnownError, priced_of, recall
+from esl_agent.core.call import Phase
+from esl_agent.core.call_signals import FoundUp
+from esl_agent.core.leg import Direction, Leg, LegEnd, Product
+from esl_agent.core.money import ZERO
+from esl_agent.core.recovery import Standing, last_known_end
+from esl_agent.noc.log import Log
+from esl_agent.store.cdrs import Source
+from esl_agent.store.open_holds import OpenHold
+
+#: A leg that was there is not given up for being late: it is settled when the switch says that it is gone.
+NEVER_LATE_US: Final = 366 * 86_400_000_000
+
+
+class Finds:
+    def __init__(self, desk: Desk, book: Book, now_us: Callable[[], int], log: Log) -> None:
+        self._desk = desk
+        self._book = book
+        self._now_us = now_us
+        self._log = log
+
+    def standing(self, leg_uuid: str) -> Standing:
+        if leg_uuid in self._desk.live:
+            return Standing.LIVE
+        itinerary = self._desk.itineraries.of_leg(leg_uuid)
+        is_awaited = itinerary is not None and itinerary.awaited == leg_uuid
+        return Standing.AWAITED if is_awaited else Standing.UNKNOWN
+
+    def awaited(self) -> list[str]:
+        """The legs that money is held under and that have not come."""
+        return [itinerary.awaited for itinerary in self._desk.itineraries.all() if itinerary.awaited]
+
+    def was_there(self, leg_uuid: str) -> bool:
+        """Whether a leg that is awaited is known to have been up."""
+        itinerary = self._desk.itineraries.of_leg(leg_uuid)
+        if itinerary is None:
+            return False
+        position = itinerary.leg_uuids.index(leg_uuid)
+        is_passed = any(later in itinerary.begun for later in itinerary.leg_uuids[position + 1 :])
+        return is_passed or (itinerary.was_there and position == 0)
+
+    def caller_of(self, leg_uuid: str) -> str:
+        """The caller's leg of one that is awaited; "" where it isn't known."""
+        itinerary = self._desk.itineraries.of_leg(leg_uuid)
+        return itinerary.caller_leg_uuid if itinerary else ""
+
+    # What the store has.
+
+    def await_again(self, holds: Iterable[OpenHold]) -> int:
+        """Have the desk await the legs that money is held for and that it knows nothing of; how many."""
+        unknown = [hold for hold in holds if self._is_forgotten(hold.leg_uuid)]
+        count = 0
+        for hold in unknown:
+            try:
+                known = recall(hold.known or "")
+            except KnownError as error:
+                self._log("HOLD_UNREADABLE", leg=hold.leg_uuid, account=hold.account_id, held=hold.held,
+                          error=str(error))  # fmt: skip
+            else:
+                self._desk.expect(_itinerary_of(known, hold, self._now_us()))
+                count += 1
+        return count
+
+    def _is_forgotten(self, leg_uuid: str) -> bool:
+        is_planned = self._desk.itineraries.of_leg(leg_uuid) is not None
+        return not (is_planned or leg_uuid in self._desk.live or self._desk.has_ended(leg_uuid))
+
+    # What the switch said.
+
+    def up(self, leg: Leg) -> bool | None:
+        """Whether it is one of ours, and on the desk now; None where that can't be told yet."""
+        leg_uuid = leg.leg_uuid
+        if leg_uuid in self._desk.live:
+            self._desk.tell(leg_uuid, FoundUp(leg.answered_us))
+            return True
+        if self._desk.has_ended(leg_uuid):
+            return True
+        itinerary = self._desk.itineraries.of_leg(leg_uuid)
+        if itinerary is not None:
+            # One that came in was created before the answer could be set on it.
+            own = replace(leg, product=itinerary.priced.leg.product)
+            self._desk.begin_again(replace(itinerary.priced, leg=own), itinerary.held)
+            return True
+        return self._begin_unasked(leg)
+
+    def _begin_unasked(self, leg: Leg) -> bool | None:
+        """A leg that nothing is known to be held for, whatever has become of its account since it began."""
+        try:
+            priced = self._book.price_over(leg)
+        except OUTAGE:
+            return None
+        if priced is None:
+            return False
+        if priced.refused:
+            self._desk.leg_created(leg)
+        else:
+            self._desk.begin_again(priced, ZERO)
+        return True
+
+    def ended(self, end: LegEnd) -> None:
+        """The switch's own file says how it ended."""
+        self._say_gone(end, "its CDR file")
+        self._desk.leg_ended(end, Source.SWITCH_FILE)
+
+    def vanished(self, leg_uuid: str, seen_us: int, *, is_caller_gone: bool) -> None:
+        """It is gone, and nothing says how: `seen_us` is when it was last known to be up, if it was live."""
+        live = self._desk.live.get(leg_uuid)
+        if live is not None:
+            end = _end_of_live(live, seen_us)
+            self._say_gone(end, "what was last known")
+            self._desk.leg_ended(end, Source.RECOVERED)
+            return
+        itinerary = self._desk.itineraries.of_leg(leg_uuid)
+        if itinerary is None:
+            return
+        leg = _leg_of(itinerary, leg_uuid)
+        end = last_known_end(
+            leg, itinerary.priced.price, itinerary.held, itinerary.seen_us or itinerary.since_us
+        )
+        self._say_gone(end, "what was last known")
+        self._desk.leg_ended(end, Source.RECOVERED)
+        if is_caller_gone:
+            self._desk.caller_gone(itinerary.caller_leg_uuid)
+
+    def never_came(self, leg_uuid: str) -> None:
+        """Neither the leg nor its caller is there, and no file tells of it: what is held for it is free."""
+        itinerary = self._desk.itineraries.of_leg(leg_uuid)
+        if itinerary is not None:
+            self._log("CALL_NEVER_CAME", leg=leg_uuid, account=itinerary.priced.account_id)
+            self._desk.caller_gone(itinerary.caller_leg_uuid)
+
+    def _say_gone(self, end: LegEnd, by: str) -> None:
+        self._log("CALL_GONE", leg=end.leg.leg_uuid, by=by, talk_s=f"{end.duration_us / 1_000_000:.3f}")
+
+
+def _itinerary_of(known: Known, hold: OpenHold, now_us: int) -> Itinerary:
+    """The legs of the call from the one on that the hold is under."""
+    legs = [each.leg_uuid for each in known.legs]
+    position = legs.index(hold.leg_uuid) if hold.leg_uuid in legs else None
+    own = tuple(legs[position:]) if position is not None else (hold.leg_uuid,)
+    priced = priced_of(known, hold.account_id, hold.leg_uuid)
+    was_there = known.answered_us is not None or known.product is Product.INBOUND or known.rule is None
+    return Itinerary(
+        priced=priced,
+        caller_leg_uuid=known.caller_leg_uuid,
+        leg_uuids=own,
+        held=hold.held,
+        since_us=now_us + NEVER_LATE_US if was_there else now_us,
+        carriers={each.leg_uuid: each.carrier for each in known.legs},
+        was_there=was_there,
+        seen_us=known.as_of_us,
+    )
+
+
+def _leg_of(itinerary: Itinerary, leg_uuid: str) -> Leg:
+    """A planned leg as far as it is known: only of the first of a call taken up again is an answer."""
+    is_callers = leg_uuid == itinerary.caller_leg_uuid
+    leg = itinerary.priced.leg
+    return replace(
+        leg,
+        leg_uuid=leg_uuid,
+        direction=Direction.INBOUND if is_callers else Direction.OUTBOUND,
+        other_leg_uuid=leg.other_leg_uuid if is_callers else itinerary.caller_leg_uuid or None,
+        carrier=itinerary.carriers.get(leg_uuid),
+        answered_us=leg.answered_us if leg_uuid == leg.leg_uuid else None,
+    )
+
+
+def _end_of_live(live: LiveCall, seen_us: int) -> LegEnd:
+    call = live.call
+    leg = replace(call.leg, answered_us=call.answered_us)
+    end = last_known_end(leg, call.price, call.held, seen_us)
+    if call.phase is Phase.ENDING:
+        return replace(end, hangup_cause=call.kill_cause, ended_by="agent")
+    return end
