@@ -267,7 +267,9 @@ def _overrides(environment: Mapping[str, str], problems: list[str]) -> Iterator[
     for variable, text in sorted(environment.items()):
         if not variable.startswith(ENVIRONMENT_PREFIX):
             continue
-        section, _, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        section = next((each for each in sections if name.startswith(f"{each}_")), name.partition("_")[0])
+        key = name.removeprefix(section).removeprefix("_")
         if section in sections and key in sections[section].__struct_fields__:
             yield variable, section, key, text
         else:

@@ -30,6 +30,9 @@ BROKEN: Final = "broken"
 #: A file this much younger than now was dated by another clock, and is as old as any.
 FUTURE_S: Final = 60.0
 
+#: A file that can't be read for so long after it was last written to is no file in the making.
+BROKEN_AFTER_S: Final = 300.0
+
 
 class Waiting(NamedTuple):
     """A file, and how long ago it was last written to; in the order of that, the oldest first."""
@@ -67,12 +70,27 @@ class CdrFolder:
         self, now_s: float, settle_after_s: float, limit: int, passed_over: Collection[str] = ()
     ) -> list[Waiting]:
         """The `limit` oldest files that were not written to for so long, without those `passed_over`."""
-        files = (each for each in self._files(now_s) if each.name not in passed_over)
+        files = (each for each in self.files(now_s) if each.name not in passed_over)
         return heapq.nlargest(limit, (each for each in files if each.age_s >= settle_after_s))
 
-    def read(self, name: str) -> LegEnd | CdrFileError | None:
+    def files(self, now_s: float, place: str = ".") -> Iterator[Waiting]:
+        """Everything that is named as a CDR file, in no order; `place` may be DONE or BROKEN."""
+        with os.scandir(self._path(place)) as entries:
+            for entry in entries:
+                if leg_uuid_of(entry.name) is None:
+                    continue
+                try:
+                    state = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISDIR(state.st_mode):
+                    continue
+                age_s = now_s - state.st_mtime
+                yield Waiting(age_s if age_s > -FUTURE_S else float("inf"), entry.name)
+
+    def read(self, name: str, place: str = ".") -> LegEnd | CdrFileError | None:
         """What the file tells; None where it has gone meanwhile."""
-        path = self._path(name)
+        path = self._path(place) / name
         try:
             return read_cdr_file(path, self.names)
         except CdrFileError as error:
@@ -91,20 +109,6 @@ class CdrFolder:
                 self._path(name).replace(target / name)
             except FileNotFoundError:
                 continue
-
-    def _files(self, now_s: float) -> Iterator[Waiting]:
-        with os.scandir(self._path(".")) as entries:
-            for entry in entries:
-                if leg_uuid_of(entry.name) is None:
-                    continue
-                try:
-                    state = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                if stat.S_ISDIR(state.st_mode):
-                    continue
-                age_s = now_s - state.st_mtime
-                yield Waiting(age_s if age_s > -FUTURE_S else float("inf"), entry.name)
 
     def _path(self, name: str) -> Path:
         if self.folder is None:

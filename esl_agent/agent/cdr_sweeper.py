@@ -20,7 +20,7 @@ from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
 from esl_agent.agent.book import Book
-from esl_agent.agent.cdr_folder import BROKEN, DONE, CdrFolder, Waiting
+from esl_agent.agent.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE, CdrFolder, Waiting
 from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.agent.desk import Desk
 from esl_agent.agent.reconcile import Compared, Standing, compare
@@ -32,8 +32,6 @@ from esl_agent.switch.cdr_file import CdrFileError, CdrFileUnreadable
 
 #: Files read, compared and cleared away together: some milliseconds of the thread's work.
 FILES_AT_ONCE: Final = 100
-#: A file that can't be read for so long after it was last written to is no file in the making.
-BROKEN_AFTER_S: Final = 300.0
 #: With so many CDRs still on their way, what the books lack is not missing.
 UNSETTLED_MAX: Final = 1_000
 #: A file whose leg isn't settled yet is looked at again after so many passes' time; others get its turn.

@@ -35,6 +35,7 @@ class Compared:
     standing: Standing
     billed: BilledLeg | None = None  # its CDR
     priced: Priced | None = None  # of one that is owed: who pays what
+    next_leg: str | None = None  # of one that is owed and cost nothing: what was to be tried after it
 
     @property
     def differs(self) -> bool:
@@ -69,17 +70,26 @@ def _compare(
     held = reserved.get((now.account_id, leg_uuid))
     if held is not None and held.is_settled:
         return Compared(end, Standing.BILLED, find_billed_near(conn, now.account_id, _key(end)))
-    return Compared(end, Standing.OWED, priced=_as_admitted(now, held))
+    return _owed(end, now, held)
 
 
-def _as_admitted(priced: Priced, held: ReservedLeg | None) -> Priced:
+def _owed(end: LegEnd, priced: Priced, held: ReservedLeg | None) -> Compared:
     """At the price that it was admitted with, where that was written down."""
     if held is None or held.known is None:
-        return priced
+        return Compared(end, Standing.OWED, priced=priced)
     try:
-        return priced_of(recall(held.known), priced.account_id, priced.leg.leg_uuid)
+        known = recall(held.known)
     except KnownError:
-        return priced
+        return Compared(end, Standing.OWED, priced=priced)
+    leg_uuid = end.leg.leg_uuid
+    planned = [leg.leg_uuid for leg in known.legs]
+    following = planned[planned.index(leg_uuid) + 1 :] if leg_uuid in planned else []
+    return Compared(
+        end,
+        Standing.OWED,
+        priced=priced_of(known, priced.account_id, leg_uuid),
+        next_leg=following[0] if following and end.leg.answered_us is None else None,
+    )
 
 
 def _key(end: LegEnd) -> FileLeg:

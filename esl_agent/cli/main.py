@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "payment": "esl_agent.cli.payment:payment",
     "plan": "esl_agent.cli.plan:plan",
     "quote": "esl_agent.cli.quote:quote",
+    "reconcile": "esl_agent.cli.reconcile:reconcile",
     "route": "esl_agent.cli.route:route",
     "run": "esl_agent.cli.run:run",
     "simulate": "esl_agent.cli.simulate:simulate",

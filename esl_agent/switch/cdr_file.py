@@ -40,7 +40,12 @@ LEG_UUID_CHARACTERS_MAX: Final = 200
 _NAME: Final = re.compile(r"(?:a_)?([^/\\\x00-\x1f\x7f]+)\.cdr\.json\Z")
 _DECODERS_MAX: Final = 64  # that are kept, by the names of variables
 
-Microseconds = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+#: The year 9892; no calendar here goes far beyond.
+TIME_MAX_US: Final = 250_000_000_000_000_000
+#: A switch whose clock was set while the leg was up knows nothing of how long it lasted.
+LEG_MAX_US: Final = 366 * 86_400_000_000
+
+Microseconds = Annotated[int, msgspec.Meta(ge=0, le=TIME_MAX_US)]
 
 
 class CdrFileError(EslAgentError):
@@ -137,11 +142,14 @@ def parse_cdr_file(data: bytes, names: VariableNames = DEFAULT_NAMES) -> LegEnd:
             file = decoder.decode(data)
         except UnicodeDecodeError:  # a caller's name in Latin-1
             file = decoder.decode(data.decode("utf-8", "replace").encode())
-        return leg_end_of(_event_of(file))
+        end = leg_end_of(_event_of(file))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise CdrFileError(f"it can't be read: {error}") from None
     except EventError as error:
         raise CdrFileError(f"it tells of no leg that is over: {error}") from None
+    if end.duration_us > LEG_MAX_US:
+        raise CdrFileError(f"it says that the leg lasted {end.duration_us / 86_400_000_000:.0f} days")
+    return end
 
 
 def _event_of(file: Any) -> HangupComplete:

@@ -12,8 +12,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from esl_agent.agent.cdr_folder import BROKEN, DONE
-from esl_agent.agent.cdr_sweeper import BROKEN_AFTER_S
+from esl_agent.agent.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE
 from esl_agent.agent.daemon import Daemon
 from esl_agent.core.tariff import Plan
 from esl_agent.lab.ports import free_port

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esl_agent.core.leg import LegEnd
+from esl_agent.store.cdrs import to_time
 from esl_agent.switch import cdr_file
 from esl_agent.switch.cdr_file import CdrFileError, file_names, leg_uuid_of, parse_cdr_file, read_cdr_file
 from esl_agent.switch.events import VariableNames, decode_event
@@ -117,6 +118,17 @@ def test_a_leg_that_is_not_over_has_no_end() -> None:
         parse_cdr_file(json.dumps(content).encode())
 
 
+@pytest.mark.parametrize(
+    ("hangup_us", "problem"),
+    [(10**18, "can't be read"), (-1, "can't be read"), (10**17, "lasted .* days"), ("x", "can't be read")],
+)
+def test_a_time_that_cannot_be_is_not_billed(hangup_us: object, problem: str) -> None:
+    content = json.loads(ONE.read_bytes())
+    content["callflow"][0]["times"]["hangup_time"] = str(hangup_us)
+    with pytest.raises(CdrFileError, match=problem):
+        parse_cdr_file(json.dumps(content).encode(), RECORDED)
+
+
 @given(cut=st.integers(0, len(ONE.read_bytes().rstrip()) - 1))
 def test_a_part_of_a_file_is_never_taken_for_the_whole(cut: int) -> None:
     with pytest.raises(CdrFileError):
@@ -131,7 +143,8 @@ def test_any_bytes_are_read_or_refused(data: bytes, at: int, length: int) -> Non
             end = parse_cdr_file(mangled, RECORDED)
         except CdrFileError:
             continue
-        assert end.duration_us >= 0
+        assert 0 <= end.duration_us <= cdr_file.LEG_MAX_US
+        assert to_time(end.ended_us) >= to_time(0)
 
 
 def test_a_file_whose_name_says_another_leg_is_not_believed(tmp_path: Path) -> None:

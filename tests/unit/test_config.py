@@ -52,6 +52,11 @@ def test_every_error_is_told_at_once() -> None:
     assert len(problems) == 7
 
 
+def test_a_section_of_two_words_can_be_overridden_too() -> None:
+    config = parse({}, {"ESL_AGENT_CDR_FILES_FOLDER": "/var/log/json_cdr"}, source="test")
+    assert config.cdr_files.folder == "/var/log/json_cdr"
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
