@@ -31,6 +31,12 @@ password = {password}
 outbound_port = {admission_port}
 local_socket = "127.0.0.1:{local_port}"
 
+[cdr_files]
+folder = {cdr_folder}
+every_s = 1
+settle_after_s = 2
+when_done = "keep"
+
 [limits]
 drain_s = 2
 
@@ -65,6 +71,7 @@ def write_config(path: Path, database_url: str, switch: Switch, log_format: str)
         password=json.dumps(switch.password),
         admission_port=switch.admission_port,
         local_port=free_port(),
+        cdr_folder=json.dumps(str(switch.cdr_folder or "")),
         log_format=log_format,
     )
     path.touch(mode=0o600)

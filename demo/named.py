@@ -46,6 +46,7 @@ class NamedSwitch:
             Scene(title=NUMBERS_VARIABLE, account=CALLER.account, number=number) for number in numbers
         )
         self.acts: Sequence[Sequence[Scene]] = (scenes,) if scenes else ()
+        self.cdr_folder = None
         self.carriers: Sequence[str] = _words(environment.get(CARRIERS_VARIABLE, CARRIERS))
         self.admission_port = 0
         self._console: Console | None = None

@@ -15,7 +15,7 @@ from demo.cast import CUSTOMERS, DIDS
 from demo.errors import Stopped
 from demo.folder import own_folder
 from demo.keep import keep_up
-from demo.stage import Stage
+from demo.stage import Stage, shown
 from demo.stops import Stops
 from esl_agent.lab.child import wait_until
 
@@ -105,6 +105,8 @@ def _show_books(stage: Stage) -> None:
     stage.shell.run("cdr", "list")
     stage.shell.run("account", "list")
     stage.shell.run("ledger", "check")
+    if stage.switch.cdr_folder is not None:
+        stage.shell.run("reconcile", "--dry-run", "--config", shown(stage.config))
     sums = books.read_books(stage.database_url)
     sums.check()
     books.check_costs(stage.database_url, chain.from_iterable(stage.switch.acts))

@@ -50,6 +50,7 @@ class PrivateNetwork:
         self._sipp_folder = folder / "sipp"
         self._sipp = Sipp(sipp, self._sipp_folder)
         self._switch = PrivateSwitch(binary, dialplan_dir(), folder / "freeswitch", people)
+        self.cdr_folder = self._switch.cdr_folder
         self.host, self.port = self._switch.host, self._switch.event_port
         self.password, self.admission_port = self._switch.password, self._switch.admission_port
         self.acts: Sequence[Sequence[Scene]] = ACTS
@@ -83,7 +84,7 @@ class PrivateNetwork:
                 ) from None
 
     def paid_legs(self) -> set[str]:
-        return paid_legs_in(self._switch.cdr_folder)
+        return paid_legs_in(self.cdr_folder)
 
     def stop(self) -> None:
         self._sipp.stop_all()

@@ -37,14 +37,14 @@ class SimulatedSwitch:
         self.admission_port = free_port()
         self.carriers: Sequence[str] = ("first", "second")
         self.acts: Sequence[Sequence[Scene]] = ACTS
-        self._cdr_folder = folder / "json_cdr"
+        self.cdr_folder = folder / "json_cdr"
         self._simulator = Simulator(
             SimulatorConfig(
                 host=self.host,
                 port=0,
                 password=self.password,
                 admission=f"{self.host}:{self.admission_port}",
-                cdr_dir=self._cdr_folder,
+                cdr_dir=self.cdr_folder,
             )
         )
 
@@ -60,7 +60,7 @@ class SimulatedSwitch:
             raise DemoError(f"calls are still up after {deadline_s:g} s")
 
     def paid_legs(self) -> set[str]:
-        return paid_legs_in(self._cdr_folder)
+        return paid_legs_in(self.cdr_folder)
 
     def stop(self) -> None:
         self._simulator.stop()

@@ -23,6 +23,10 @@ class Switch(Protocol):
     carriers: Sequence[str]  # its gateways, in the order in which calls are to try them
     acts: Sequence[Sequence[Scene]]  # what can be played on it
 
+    @property
+    def cdr_folder(self) -> Path | None:
+        """Where it writes a file for each leg, if that can be seen from here."""
+
     def start(self) -> None: ...
 
     def place(self, scene: Scene) -> None:
@@ -40,15 +44,16 @@ class Switch(Protocol):
 def paid_legs_in(cdr_folder: Path) -> set[str]:
     """The legs in mod_json_cdr's files that are marked as somebody's, or that called a DID.
 
-    A file that is written at this moment counts under its name, so that nobody takes it for settled.
+    The daemon moves those of settled legs into a folder below.  A file that is written or moved at this
+    moment counts under its name, so that nobody takes it for settled.
     """
-    return {leg for file in cdr_folder.glob("*.cdr.json") for leg in _paid_leg(file)}
+    return {leg for file in cdr_folder.rglob("*.cdr.json") for leg in _paid_leg(file)}
 
 
 def _paid_leg(file: Path) -> Iterator[str]:
     try:
         leg = json.loads(file.read_text(encoding="utf-8", errors="replace"))
-    except ValueError:
+    except (OSError, ValueError):
         yield file.name
         return
     variables = leg["variables"]

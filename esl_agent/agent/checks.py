@@ -30,7 +30,7 @@ PRIVILEGES: Final = {
     "accounts": "SELECT, UPDATE",
     "reservations": "SELECT, INSERT, UPDATE",
     "ledger": "INSERT",
-    "cdrs": "INSERT",
+    "cdrs": "SELECT, INSERT",
     "plans": "SELECT",
     "deck_versions": "SELECT",
     "rates": "SELECT",

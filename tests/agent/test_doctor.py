@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -20,6 +21,15 @@ def simulator() -> Iterator[Simulator]:
     simulator = Simulator(SimulatorConfig(port=0, password="secret")).start()
     yield simulator
     simulator.stop()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the switch writes its CDR files."""
+    folder = tmp_path / "json_cdr"
+    folder.mkdir()
+    monkeypatch.setenv("ESL_AGENT_CDR_FILES_FOLDER", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -105,6 +115,29 @@ def test_the_switchs_default_password_is_warned_of(safe_url: str, customers: Non
         simulator.stop()
     assert code == 0
     assert found["warning"] == ["the event socket has FreeSWITCH's default password"]
+
+
+def test_a_folder_of_cdr_files_that_is_not_set_or_not_there(
+    safe_url: str, customers: None, simulator: Simulator, folder: Path
+) -> None:
+    code, found = examine(safe_url, simulator.port, ESL_AGENT_CDR_FILES_FOLDER="")
+    assert (code, len(found["warning"])) == (0, 1)
+    assert "no folder of CDR files is set" in found["warning"][0]
+    folder.rmdir()
+    code, found = examine(safe_url, simulator.port)
+    assert (code, found["bad"]) == (1, [f"there is no folder of CDR files {folder}"])
+
+
+def test_a_folder_of_cdr_files_in_which_not_all_is_well(
+    safe_url: str, customers: None, simulator: Simulator, folder: Path
+) -> None:
+    (folder / "2026-11-23-02-15-08").mkdir()
+    (folder / "broken").mkdir()
+    (folder / "broken" / "x.cdr.json").touch()
+    code, found = examine(safe_url, simulator.port)
+    assert code == 0
+    assert "mod_json_cdr rotates" in found["warning"][0]
+    assert f"1 files in {folder / 'broken'} tell of no leg" in found["warning"][1]
 
 
 def test_every_fault_of_the_configuration_is_a_line() -> None:

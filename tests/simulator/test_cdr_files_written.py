@@ -8,7 +8,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from esl_agent.simulator.plan import CallPlan
+from esl_agent.simulator.plan import CallPlan, Kind, Outcome
+from esl_agent.switch.cdr_file import leg_uuid_of, read_cdr_file
+from esl_agent.switch.events import decode_event
+from esl_agent.switch.legs import leg_end_of
 
 from .bench import Bench
 
@@ -80,6 +83,20 @@ def test_values_are_url_encoded_as_the_module_does(tmp_path: Path) -> None:
         assert unquote(variables["caller_id"]) == '"Zoé "X"" <15145550100>'
         if variables["direction"] == "inbound":
             assert unquote(variables["DP_MATCH"]) == "ARRAY::12125550147|:12125550147"
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_file_tells_what_the_legs_last_event_tells(tmp_path: Path, kind: Kind, outcome: Outcome) -> None:
+    bench = Bench(["CHANNEL_HANGUP_COMPLETE"], cdr_dir=tmp_path)
+    bench.place(kind=kind, outcome=outcome, carriers_refusing=1, audio=True, jitter_ms="2.50")
+    bench.place(kind=kind, outcome=outcome, caller_name='Zo\udce9 "%41"', transfer_to="442079460000")
+    bench.pass_s(120)
+
+    heard = {end.leg.leg_uuid: end for end in (leg_end_of(decode_event(body)) for body in bench.ear.bodies)}
+    written = {leg_uuid_of(file.name): read_cdr_file(file) for file in tmp_path.iterdir()}
+    assert len(heard) >= 2
+    assert written == heard
 
 
 def test_the_truth_goes_to_a_file_too(tmp_path: Path) -> None:

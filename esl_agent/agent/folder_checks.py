@@ -1,0 +1,65 @@
+"""What `esl-agent doctor` says of the folder of the switch's CDR files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from esl_agent.agent.cdr_folder import BROKEN
+from esl_agent.agent.checks import Finding, Findings, Verdict
+from esl_agent.config import Config
+from esl_agent.switch.cdr_file import leg_uuid_of
+
+#: Entries of the folder that are looked at: enough to tell what is wrong with all.
+ENTRIES_MAX: Final = 1_000
+#: As mod_json_cdr names the folders that it makes where `rotate` is on.
+_ROTATED: Final = re.compile(r"\d{4}(-\d\d){5}", re.ASCII)
+
+SEE: Final = "json_cdr.conf.xml on the switch and docs/reconciliation.md say how"
+
+
+def check_cdr_files(config: Config) -> Findings:
+    """Set, there, to be read and cleared; by whoever runs this, so run it as the daemon's user."""
+    if not config.cdr_files.folder:
+        yield Finding(
+            Verdict.WARNING,
+            "no folder of CDR files is set: a leg whose end is missed is billed by what was last known of it",
+            f"set [cdr_files] folder; {SEE}",
+        )
+        return
+    folder = Path(config.cdr_files.folder)
+    if not folder.is_dir():
+        yield Finding(Verdict.BAD, f"there is no folder of CDR files {folder}", SEE)
+    elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding(Verdict.BAD, f"this user may not read and write the folder of CDR files {folder}", SEE)
+    else:
+        yield from _check_entries(folder)
+
+
+def _check_entries(folder: Path) -> Findings:
+    entries = list(islice(_entries(folder), ENTRIES_MAX))
+    if locked := [path.name for path in entries if leg_uuid_of(path.name) and not os.access(path, os.R_OK)]:
+        yield Finding(Verdict.BAD, f"this user may not read the CDR file {locked[0]}", SEE)
+    if any(_ROTATED.fullmatch(path.name) for path in entries):
+        yield Finding(
+            Verdict.WARNING,
+            f"{folder} has folders with dates: mod_json_cdr rotates, and what is in them is not read",
+            "set `rotate` to false in json_cdr.conf.xml, and move their files up",
+        )
+    if broken := sum(1 for _ in islice(_entries(folder / BROKEN), ENTRIES_MAX)):
+        yield Finding(
+            Verdict.WARNING,
+            f"{broken} files in {folder / BROKEN} tell of no leg",
+            "look at them, and remove them: `esl-agent reconcile` says what is wrong with each",
+        )
+    if not locked:
+        yield Finding(Verdict.GOOD, f"the CDR files in {folder} can be read and cleared away")
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from folder.iterdir()
