@@ -113,7 +113,7 @@ class AdmissionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outbound_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8084
     local_socket: str = "127.0.0.1:8085"
     networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
-    peers_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
+    peers_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 2_000
     deadline_ms: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 2_000
     database_down: Literal["refuse", "cached"] = "refuse"
     cached_call_max: str = "0.5000"

@@ -28,6 +28,7 @@ from greenswitch.esl import OutboundSession
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.variables import as_multiset
 from esl_agent.switch import commands
+from esl_agent.switch.commands import Command
 from esl_agent.switch.door import Answer, Clerk, Decide, nobody_minds
 from esl_agent.switch.embedded import ASKED_BY
 from esl_agent.switch.errors import CommandRefused
@@ -54,20 +55,36 @@ _UNDEFINED: Final = "_undef_"  # how the switch writes an empty value
 
 
 class CallSession(SafeProtocol, OutboundSession):  # type: ignore[misc]  # greenswitch has no types
-    """The connection that the switch opened for one call: `connect`, then `answer_with`."""
+    """The connection that the switch opened for one call: `connect`, then `answer_with`.
+
+    Nothing comes on it that was not asked for, so whoever waits for an answer
+    reads it: a call takes one greenlet, and no turns between several.
+    """
 
     def __init__(self, address: object, sock: GeventSocket) -> None:
-        super().__init__(address, sock)  # begins to read, which takes hold when we first wait
+        super().__init__(address, sock)
         self.sock_file.close()  # it would keep the socket open; frames are read from the socket itself
         self.event_handlers.clear()  # greenswitch's own read an event's headers; no events are asked for
         self.limits = FrameLimits(body_bytes_max=BODY_BYTES_MAX)
         self.in_flight_max = IN_FLIGHT_MAX
+        self._begin_reading()
+
+    def start_event_handlers(self) -> None:
+        """Nothing: greenswitch has this called where others begin to read in the background."""
+
+    def send(self, command: Command, deadline_s: float | None = None) -> Frame:
+        """Send a message, and those posted before it, and wait for its answer.
+
+        Waits until the connection ends, which the door sees to; raises ConnectionLost.
+        """
+        answer = self._post(command).answer
+        self._flush()
+        while not answer.ready():
+            self._read_some()
+        return cast(Frame, answer.get())
 
     def connect(self) -> Mapping[str, str]:
-        """Everything that the switch knows of the call, as headers with URL-encoded values.
-
-        Waits until the connection ends; raises ConnectionLost.
-        """
+        """Everything that the switch knows of the call, as headers with URL-encoded values."""
         self.session_data = self.send(commands.connect()).headers
         return self.session_data
 

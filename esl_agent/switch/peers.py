@@ -1,10 +1,11 @@
 """A door's other side: who may connect, how many at once, and for how long.
 
 A peer is idle until it has asked something.  Beyond `idle_max` the oldest of
-them that is silent is pushed out, so that a thousand can't keep a call from
-being asked about.  One that has said something we haven't read yet is not
-silent: when the agent is behind, it is the newcomers who are turned away, and
-those in the queue are served.  Who waits for an answer is never pushed out.
+them that has been silent for a while is pushed out, so that a thousand can't
+keep a call from being asked about; nor can they push it out before it had time
+to speak.  One that has said something we haven't read yet is not silent: when
+the agent is behind, it is the newcomers who are turned away, and those in the
+queue are served.  Who waits for an answer is never pushed out.
 
 A peer is dropped by shutting its socket down, which its own greenlet finds out
 by reading: no greenlet is ever killed here, since one that waits for a database
@@ -20,6 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from math import inf
+from time import monotonic
 from typing import Any, Final
 
 import gevent
@@ -32,7 +35,13 @@ from esl_agent.switch.trouble import Complaints, TroubleKind
 
 #: Connections that the system holds until they are accepted.
 BACKLOG: Final = 1_024
+#: Newcomers let in before whoever is in gets a turn, and peers dropped: a crowd must not hold up a call.
+ACCEPTS_PER_TURN_MAX: Final = 10
+DROPS_PER_TURN_MAX: Final = 10
+#: How often those whose time is up are looked for.
+SWEEP_EVERY_S: Final = 0.05
 _NETWORKS_CACHED: Final = 64
+_HOSTS_CACHED: Final = 256
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +52,8 @@ class PeerLimits:
 
     networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     idle_max: int = 500
-    peers_max: int = 1_000
+    peers_max: int = 2_000
+    silent_min_s: float = 0.5  # who has been in for less is not pushed out
     ask_timeout_s: float = 2.0  # from connecting to having asked
     answer_timeout_s: float = 5.0  # from having asked to having been told
 
@@ -66,9 +76,11 @@ class Peer:
     def __init__(self, peers: Peers, sock: GeventSocket, name: str) -> None:
         self.sock = sock
         self.name = name
+        self.since_s = monotonic()
+        self.due_s = self.since_s + peers.limits.ask_timeout_s
         self._is_dropped = False
+        self._has_asked = False
         self._peers = peers
-        self._alarm: gevent.Greenlet[..., None] | None = None
 
     def has_asked(self) -> None:
         """It is idle no more; from now on the time for its answer runs.
@@ -77,18 +89,24 @@ class Peer:
         """
         if self._is_dropped:
             raise ConnectionError(f"{self.name} was dropped")
+        self._has_asked = True
         self._peers.idle.pop(self, None)
         self._peers.asking.add(self)
-        self.within(self._peers.limits.answer_timeout_s, TroubleKind.LATE)
+        self.due_s = monotonic() + self._peers.limits.answer_timeout_s
 
-    def within(self, seconds: float, kind: TroubleKind) -> None:
-        """Drop it `seconds` from now, unless it gets further before."""
-        self._stop_alarm()
-        self._alarm = gevent.spawn_later(seconds, self.drop, kind, f"{self.name}: not within {seconds:g} s")
+    def time_is_up(self) -> None:
+        """Drop it; but if it has spoken, and it is we who have not read it, it gets as much time again."""
+        if self._has_asked:
+            self.drop(TroubleKind.LATE, f"{self.name}: not within {self._peers.limits.answer_timeout_s:g} s")
+        elif self.is_silent:
+            self.drop(TroubleKind.SILENT, f"{self.name}: not within {self._peers.limits.ask_timeout_s:g} s")
+        else:
+            self.due_s = monotonic() + self._peers.limits.ask_timeout_s
 
     def drop(self, kind: TroubleKind, detail: str) -> None:
         """End the connection; whoever reads from it finds its end."""
         self._is_dropped = True
+        self.due_s = inf
         self._peers.idle.pop(self, None)
         self._peers.complaints.tell(kind, detail)
         self.hang_up()
@@ -107,13 +125,7 @@ class Peer:
 
     def leave(self) -> None:
         """Its connection is over."""
-        self._stop_alarm()
         self._peers.forget(self)
-
-    def _stop_alarm(self) -> None:
-        if self._alarm is not None and self._alarm is not gevent.getcurrent():
-            self._alarm.kill(block=False)
-        self._alarm = None
 
 
 class Peers:
@@ -127,6 +139,7 @@ class Peers:
         self._all: set[Peer] = set()  # those who were dropped while idle, too, until they have left
         self._nobody = Event()
         self._nobody.set()
+        self._is_swept = False
 
     def __len__(self) -> int:
         return len(self.idle) + len(self.asking)
@@ -140,14 +153,17 @@ class Peers:
             return None
         is_full = len(self) >= limits.peers_max
         if (is_full or len(self.idle) >= limits.idle_max) and not self._push_out() and is_full:
-            self.complaints.tell(TroubleKind.FULL, f"{len(self)} are connected, and none is silent")
+            self.complaints.tell(TroubleKind.FULL, f"{len(self)} are connected, and none can be sent away")
             return None
         return self._let_in(Peer(self, sock, host or "a local peer"))
 
     def _push_out(self) -> bool:
         """Drop the oldest silent peer; those before it have said something, and are idle no more."""
+        young_s = monotonic() - self.limits.silent_min_s
         while self.idle:
             peer = next(iter(self.idle))
+            if peer.since_s > young_s:
+                return False
             if peer.is_silent:
                 peer.drop(TroubleKind.PUSHED_OUT, f"{peer.name}: {len(self)} are connected")
                 return True
@@ -159,8 +175,23 @@ class Peers:
         self._all.add(peer)
         self.idle[peer] = None
         self._nobody.clear()
-        peer.within(self.limits.ask_timeout_s, TroubleKind.SILENT)
+        if not self._is_swept:
+            self._is_swept = True
+            gevent.spawn(self._sweep)
         return peer
+
+    def _sweep(self) -> None:
+        """Drop those whose time is up, as long as anybody is there; a few at a turn."""
+        while self._all:
+            gevent.sleep(SWEEP_EVERY_S)
+            now_s = monotonic()
+            late = [peer for peer in self._all if peer.due_s <= now_s]
+            for count, peer in enumerate(late, 1):
+                if peer in self._all and peer.due_s <= now_s:  # nothing came of it at the turns between
+                    peer.time_is_up()
+                if count % DROPS_PER_TURN_MAX == 0:
+                    gevent.sleep(0)
+        self._is_swept = False
 
     def forget(self, peer: Peer) -> None:
         self.idle.pop(peer, None)
@@ -203,6 +234,7 @@ class PeerServer:
     def start(self) -> None:
         """Listen; raises DoorError where that can't be."""
         self._server = StreamServer(self._bind(), self._serve)
+        self._server.max_accept = ACCEPTS_PER_TURN_MAX
         self._server.start()
 
     def stop(self, timeout_s: float) -> bool:
@@ -260,6 +292,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     return ip_network(text)
 
 
+@lru_cache(_HOSTS_CACHED)
 def is_allowed(host: str, networks: tuple[str, ...]) -> bool:
     """Whether an address is in one of the networks; an IPv4 address in IPv6's clothes is an IPv4 address."""
     try:

@@ -130,11 +130,15 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
         return waiting
 
     def _send_unsent(self) -> None:
+        while self._something_to_send.wait() and self.connected:
+            self._something_to_send.clear()
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what is to be sent, in one go."""
+        messages, self._unsent = b"".join(self._unsent), []
         try:
-            while self._something_to_send.wait() and self.connected:
-                self._something_to_send.clear()
-                messages, self._unsent = b"".join(self._unsent), []
-                self.sock.sendall(messages)
+            self.sock.sendall(messages)
         except OSError as error:
             self.lose(ConnectionLost(f"the switch can't be written to: {error}"))
 
@@ -147,21 +151,31 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
 
     def receive_events(self) -> None:
         """Read until the connection ends; whatever ends it becomes its reason."""
+        self._begin_reading()
+        while self._read_some():
+            gevent.sleep(0)  # a burst must not keep timers from running
+
+    def _begin_reading(self) -> None:
         self._decoder = decoder_of(self.names)
-        reader = FrameReader(self.limits, self.buffer_bytes, self._hand_on)
+        self._reader = FrameReader(self.limits, self.buffer_bytes, self._hand_on)
+
+    def _read_some(self) -> bool:
+        """Wait for something to read, and take all that is whole of it; False where the connection ended."""
+        reader = self._reader
         try:
-            while count := self.sock.recv_into(reader.space()):
+            if count := self.sock.recv_into(reader.space()):
                 self.heard_at = time.monotonic()
                 reader.wrote(count)
                 for frame in reader:
                     self.handle_event(frame)
-                gevent.sleep(0)  # a burst must not keep timers from running
+                return True
             cut = "" if reader.is_between_frames else " in the middle of a message"
             self.lose(ConnectionLost(f"the switch closed the connection{cut}"))
         except FrameError as error:
             self.lose(ConnectionLost(f"the switch sent what is no Event Socket message: {error}"))
         except OSError as error:
             self.lose(ConnectionLost(f"the switch can't be read from: {error}"))
+        return False
 
     def handle_event(self, event: Frame) -> None:
         """Take a frame other than an event; raises FrameError for one that has no business here."""
@@ -241,8 +255,9 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
         """End the connection from our side, at once: the switch needs no farewell."""
         self.lose(ConnectionLost("closed by us"))
         mine = gevent.getcurrent()
-        others = (self._receive_events_greenlet, self._send_greenlet)
-        gevent.joinall([each for each in others if each and each is not mine], CLOSE_TIMEOUT_S)
+        both = (self._receive_events_greenlet, self._send_greenlet)
+        if others := [each for each in both if each and each is not mine]:
+            gevent.joinall(others, CLOSE_TIMEOUT_S)
 
     close = stop
 

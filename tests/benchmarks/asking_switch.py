@@ -10,8 +10,10 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import _socket  # noqa: E402
 import json  # noqa: E402
 import random  # noqa: E402
+import re  # noqa: E402
 import sys  # noqa: E402
 from collections import Counter  # noqa: E402
 from contextlib import suppress  # noqa: E402
@@ -20,16 +22,17 @@ from time import perf_counter, time_ns  # noqa: E402
 from typing import Any, Final  # noqa: E402
 from uuid import UUID  # noqa: E402
 
-import gevent  # noqa: E402
+import gevent.socket  # noqa: E402
 from gevent.pool import Group  # noqa: E402
 
 TESTS: Final = Path(__file__).parents[1]
 sys.path += [str(TESTS), str(TESTS / "link")]
-from calling_switch import PHONE_CALLS, CallingSwitch  # noqa: E402
+from calling_switch import PHONE_CALLS, VARIABLES_SET  # noqa: E402
 from fixtures.scripted_switch import ScriptedSwitch  # noqa: E402
 
 #: A caller hears nothing for so long, and gives up: no leg is ever made for him.
 GIVES_UP_AFTER_S: Final = 1.0
+RECEIVE_BYTES: Final = 64 * 1024
 CALLER_LEG: Final = b"20ce9487-d732-469d-9148-54a9764b3db2"
 NUMBERS: Final = ("442079460000", "15145551234", "12125550147", "33142685300", "525555555555")
 
@@ -65,13 +68,11 @@ class AskingSwitch:
         self, port: int, account_id: int, caller: str, took_ms: list[float], outcomes: Counter[str]
     ) -> None:
         leg_uuid = str(UUID(int=self._chance.getrandbits(128), version=4))
+        told = self._told(leg_uuid, account_id, caller)
         begun = perf_counter()
-        with CallingSwitch(port, self._told(leg_uuid, account_id, caller)) as switch:
-            said = None
-            with suppress(AssertionError):  # turned away before it was asked what the call is
-                said = switch.told()
+        answer = _ask(port, told)
         took_ms.append((perf_counter() - begun) * 1_000)
-        outcomes["no answer" if said is None else said["esl_reason"] or "admitted"] += 1
+        outcomes[_outcome(answer)] += 1
         gevent.sleep(GIVES_UP_AFTER_S)
         now_us = str(time_ns() // 1_000)
         self._tell(
@@ -98,6 +99,42 @@ class AskingSwitch:
             .replace(b"esl_ask_account: 1001", b"esl_ask_account: %d" % account_id)
             .replace(b"15145551234", self._chance.choice(NUMBERS).encode())
         )
+
+
+def _ask(port: int, told: bytes) -> bytes:
+    """What is said to set on the leg; nothing where the connection ends before.
+
+    As little as can be is done here, for it is measured too.
+    """
+    with _connected(port) as sock, suppress(OSError):
+        heard = b""
+        while not heard.endswith(b"connect\n\n"):
+            if not (data := sock.recv(RECEIVE_BYTES)):
+                return b""
+            heard += data
+        sock.sendall(told)
+        heard = b""
+        while not heard.endswith(b"exit\n\n"):
+            if not (data := sock.recv(RECEIVE_BYTES)):
+                return b""
+            heard += data
+        sock.sendall(VARIABLES_SET)
+        return heard
+    return b""
+
+
+def _connected(port: int) -> gevent.socket.socket:
+    """Connected by the system at once, without the turns that greenlets take to look up a name."""
+    sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    sock.connect(("127.0.0.1", port))
+    return gevent.socket.socket(fileno=sock.detach())
+
+
+def _outcome(answer: bytes) -> str:
+    if b"esl_admitted=true" in answer:
+        return "admitted"
+    refused = re.search(rb"esl_reason=(\w+)", answer)
+    return refused[1].decode() if refused else "no answer"
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import resource
 from contextlib import ExitStack
+from dataclasses import replace
 
 import gevent
 import pytest
@@ -13,8 +14,11 @@ from esl_agent.core.admission.question import Question
 from esl_agent.switch.door import Answer
 from esl_agent.switch.errors import DoorError
 from esl_agent.switch.outbound import OutboundDoor, OutboundDoorConfig
-from esl_agent.switch.peers import PeerLimits
-from esl_agent.switch.trouble import TroubleKind
+from esl_agent.switch.peers import PeerLimits, Peers
+from esl_agent.switch.trouble import Complaints, Trouble, TroubleKind
+
+#: No time runs out while a test looks, and whoever is silent may be pushed out at once.
+PATIENT = PeerLimits(silent_min_s=0, ask_timeout_s=PATIENCE_S, answer_timeout_s=PATIENCE_S)
 
 
 def test_only_allowed_networks_are_let_in(open_outbound: OpenOutbound, agent: Agent) -> None:
@@ -47,7 +51,7 @@ def test_a_peer_that_does_not_finish_what_it_says_is_let_go_too(
 
 def test_a_thousand_idle_peers_do_not_stop_service(open_outbound: OpenOutbound, agent: Agent) -> None:
     _allow_files(5_000)
-    outbound = open_outbound(PeerLimits(idle_max=100, ask_timeout_s=PATIENCE_S, answer_timeout_s=PATIENCE_S))
+    outbound = open_outbound(replace(PATIENT, idle_max=100))
     with ExitStack() as crowd:
         idle = [crowd.enter_context(CallingSwitch(outbound.port)) for _ in range(1_000)]
         switch = crowd.enter_context(CallingSwitch(outbound.port))
@@ -66,11 +70,39 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
+def test_a_crowd_does_not_push_out_who_has_only_just_come(open_outbound: OpenOutbound) -> None:
+    outbound = open_outbound(replace(PATIENT, idle_max=1, silent_min_s=PATIENCE_S))
+    with ExitStack() as crowd:
+        switch = crowd.enter_context(CallingSwitch(outbound.port))
+        for _ in range(20):
+            crowd.enter_context(CallingSwitch(outbound.port)).read()
+        assert switch.told() == dict(ADMITTED.variables)
+    assert not outbound.complaints.counts
+
+
+def test_who_has_spoken_while_the_door_was_busy_is_not_called_silent() -> None:
+    """Its time is up before the door comes to read what it said."""
+    told: list[Trouble] = []
+    peers = Peers(replace(PATIENT, ask_timeout_s=0), Complaints("a door", told.append))
+    ours, theirs = gevent.socket.socketpair()
+    with ours, theirs:
+        peer = peers.take(ours, ("127.0.0.1", 5060))
+        assert peer is not None
+        theirs.sendall(b"here")
+        peer.time_is_up()
+        assert not told
+        assert ours.recv(100) == b"here"
+        peer.time_is_up()
+        assert [trouble.kind for trouble in told] == [TroubleKind.SILENT]
+        assert ours.recv(100) == b""
+        peer.leave()
+
+
 def test_a_peer_that_waits_for_its_answer_is_never_pushed_out(
     open_outbound: OpenOutbound, agent: Agent
 ) -> None:
     may_answer = agent.waits()
-    outbound = open_outbound(PeerLimits(idle_max=1, peers_max=2, answer_timeout_s=PATIENCE_S))
+    outbound = open_outbound(replace(PATIENT, idle_max=1, peers_max=2))
     with ExitStack() as crowd:
         switch = crowd.enter_context(CallingSwitch(outbound.port))
         call = gevent.spawn(switch.told)
@@ -83,13 +115,13 @@ def test_a_peer_that_waits_for_its_answer_is_never_pushed_out(
 
 def test_beyond_those_who_wait_nobody_is_let_in(open_outbound: OpenOutbound, agent: Agent) -> None:
     may_answer = agent.waits()
-    outbound = open_outbound(PeerLimits(idle_max=2, peers_max=2, answer_timeout_s=PATIENCE_S))
+    outbound = open_outbound(replace(PATIENT, idle_max=2, peers_max=2))
     with ExitStack() as crowd:
         waiting = [crowd.enter_context(CallingSwitch(outbound.port)) for _ in range(2)]
         calls = [gevent.spawn(switch.told) for switch in waiting]
         agent.asked(), agent.asked()
         assert crowd.enter_context(CallingSwitch(outbound.port)).read() is None
-        assert agent.trouble(TroubleKind.FULL).detail == "2 are connected, and none is silent"
+        assert agent.trouble(TroubleKind.FULL).detail == "2 are connected, and none can be sent away"
         may_answer.set()
         gevent.joinall(calls, raise_error=True)
     with CallingSwitch(outbound.port) as switch:
@@ -98,7 +130,7 @@ def test_beyond_those_who_wait_nobody_is_let_in(open_outbound: OpenOutbound, age
 
 def test_when_the_agent_is_behind_those_who_have_spoken_are_served(open_outbound: OpenOutbound) -> None:
     """All of them connect and speak before the door comes to read any."""
-    outbound = open_outbound(PeerLimits(idle_max=5, ask_timeout_s=PATIENCE_S, answer_timeout_s=PATIENCE_S))
+    outbound = open_outbound(replace(PATIENT, idle_max=5))
     with ExitStack() as crowd:
         switches = [crowd.enter_context(CallingSwitch(outbound.port, is_quick=True)) for _ in range(200)]
         for switch in switches:
