@@ -59,8 +59,9 @@ def open_log(
 def take_library_warnings(log: Log) -> None:
     """Have what libraries warn of said as lines of our own log."""
     logging.getLogger().handlers = [_LibraryWarnings(log)]
-    # The pool repeats each failed attempt; DB_DOWN has said it once.
+    # The pool repeats each failed attempt, and each connection tells how it died; DB_DOWN has said it once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 class _LibraryWarnings(logging.Handler):

@@ -20,6 +20,9 @@ START_S: Final = 30.0
 #: How long a word of the log is waited for.
 SAID_S: Final = 30.0
 
+#: However bad things are, of these there is no need.
+NEVER_SAID: Final = ("AGENT_CRASHED", "CDR_UNWRITABLE", "LIBRARY_WARNING")
+
 Sections = Mapping[str, Mapping[str, object]]
 
 
@@ -46,11 +49,11 @@ class Agent:
         self._child: Child | None = None
         self._settings = folder / f"{name}.toml"
         url = f"postgresql://postgres@{LOOPBACK}:{self.to_postgres.port}/{database}"
-        ways = {
+        ways: Sections = {
             "database": {"url": f"{url}?sslmode=disable&gssencmode=disable"},
             "switch": {"port": self.to_switch.port},
         }
-        self._settings.write_text(_toml(ways) + _toml(sections))
+        self._settings.write_text(_toml(ways, sections))
 
     # Its life
 
@@ -78,6 +81,8 @@ class Agent:
         self._end(signal.SIGTERM)
 
     def freeze(self) -> None:
+        if not self.is_running:
+            return
         self._note(f"{self.name}: frozen")
         os.kill(self._running().pid, signal.SIGSTOP)
 
@@ -111,6 +116,10 @@ class Agent:
         logs = [self._folder / f"{self.name}-{run}.log" for run in range(1, self._runs + 1)]
         return [line for log in logs for line in found.findall(log.read_text(errors="replace"))]
 
+    def complaints(self) -> list[str]:
+        """What it ought never to say, whatever happens around it."""
+        return [line for word in NEVER_SAID for line in self.said(word)]
+
     def wait_says(self, word: str, deadline_s: float = SAID_S) -> None:
         """Wait until it says the word in its present life."""
         log = self._running().log
@@ -135,9 +144,10 @@ class Agent:
             self._child.stop(with_signal, grace_s=60)
 
 
-def _toml(sections: Sections) -> str:
+def _toml(*parts: Sections) -> str:
     """JSON's strings, numbers, truth values and lists are TOML's too."""
     lines = []
-    for section, values in sections.items():
+    for section in dict.fromkeys(name for part in parts for name in part):
+        values = {name: value for part in parts for name, value in part.get(section, {}).items()}
         lines += [f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
     return "\n".join(lines) + "\n"

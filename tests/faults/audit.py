@@ -6,11 +6,17 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Final
 
 from esl_agent.simulator.truth import Truth
 from esl_agent.store.ledger import check
 from esl_agent.store.pool import Connection
+
+#: With these the daemon ends a leg, or has the switch end it.
+CUT_CAUSES: Final = ("ALLOTTED_TIMEOUT", "MANAGER_REQUEST", "CALL_REJECTED", "NORMAL_TEMPORARY_FAILURE")
+CDR_SUFFIX: Final = ".cdr.json"
+CDR_END: Final = b"]}\n"
 
 #: So many legs are named where something is wrong.
 NAMED_MAX: Final = 10
@@ -44,7 +50,9 @@ class Audit:
     lost: Sequence[str] = ()  # legs without a CDR
     doubled: Sequence[str] = ()  # with more than one
     invented: Sequence[str] = ()  # CDRs of legs that the switch never had
-    differing: Sequence[str] = ()  # CDRs with another duration than the switch's
+    differing: Sequence[str] = ()  # CDRs with another duration than the switch's, though its file says it
+    estimated: Sequence[str] = ()  # the same where there is no such file: the last that was known
+    cut: Sequence[str] = ()  # calls that were ended though their customers had money
     mischarged: Sequence[str] = ()  # the ledger took something else than the CDR says
     unbalanced: Sequence[str] = ()  # stored sums that their rows do not add up to
     held: Sequence[str] = ()  # legs that are over, with money held for them
@@ -58,6 +66,8 @@ class Audit:
             "doubled": self.doubled,
             "invented": self.invented,
             "differing": self.differing,
+            "estimated": self.estimated,
+            "cut": self.cut,
             "mischarged": self.mischarged,
             "unbalanced": self.unbalanced,
             "held": self.held,
@@ -73,13 +83,27 @@ class Audit:
         ]
 
 
-def audit(conn: Connection, truth: Sequence[Truth]) -> Audit:
-    """Hold the books against all the legs that the switch ever had; none of them is up any more."""
-    legs = {leg.uuid: leg for leg in truth}
+def audit(
+    conn: Connection,
+    truth: Sequence[Truth],
+    *,
+    rich: Collection[int] = (),
+    on_file: Collection[str] | None = None,
+) -> Audit:
+    """Hold the books against all the legs that the switch ever had; none of them is up any more.
+
+    `rich` are the accounts whose money never ends; `on_file` the legs of which
+    the switch wrote a whole file, None where it wrote one of each.
+    """
     ours = {leg.uuid: leg for leg in truth if is_ours(leg)}
     cdrs = conn.execute(CDRS).fetchall()
     durations = {leg_uuid: duration_us for leg_uuid, duration_us, _ in cdrs}
     written = Counter(leg_uuid for (leg_uuid,) in conn.execute(ALL_LEGS))
+    differing = {
+        leg_uuid: f"{leg_uuid} {duration_us} for {ours[leg_uuid].duration_us}"
+        for leg_uuid, duration_us in durations.items()
+        if leg_uuid in ours and duration_us != ours[leg_uuid].duration_us
+    }
     sums = conn.execute(SUMS).fetchall()
     return Audit(
         legs=len(ours),
@@ -87,23 +111,32 @@ def audit(conn: Connection, truth: Sequence[Truth]) -> Audit:
         recovered=sum(source != "live" for _, _, source in cdrs),
         lost=sorted(ours.keys() - written.keys()),
         doubled=[leg for leg, times in written.items() if times > 1],
-        invented=sorted(durations.keys() - legs.keys()),
-        differing=[
-            f"{leg_uuid} {duration_us} for {ours[leg_uuid].duration_us}"
-            for leg_uuid, duration_us in durations.items()
-            if leg_uuid in ours and duration_us != ours[leg_uuid].duration_us
-        ],
+        invented=sorted(durations.keys() - {leg.uuid for leg in truth}),
+        differing=[said for leg, said in differing.items() if on_file is None or leg in on_file],
+        estimated=[said for leg, said in differing.items() if on_file is not None and leg not in on_file],
+        cut=[leg.uuid for leg in ours.values() if _was_cut(leg) and int(leg.account) in rich],
         mischarged=[leg for (leg,) in conn.execute(MISMATCHED)],
-        unbalanced=[str(difference) for difference in check(conn)]
-        + [
-            f"account {account_id}: reserved {reserved}, calls_up {calls_up}"
-            for account_id, _, reserved, calls_up in sums
-            if reserved or calls_up
+        unbalanced=[
+            *map(str, check(conn)),
+            *(f"account {row[0]}: reserved {row[2]}, calls_up {row[3]}" for row in sums if row[2] or row[3]),
         ],
         held=[leg for (leg,) in conn.execute(HELD)],
         overdrawn=-sum((min(available, Decimal(0)) for _, available, _, _ in sums), Decimal(0)),
         uncollected=dict(conn.execute(UNCOLLECTED).fetchall()),
     )
+
+
+def _was_cut(leg: Truth) -> bool:
+    return leg.answered_us is not None and leg.cause in CUT_CAUSES and leg.ended_by == "switch"
+
+
+def legs_on_file(folder: Path) -> set[str]:
+    """The legs of which there is a whole file in a folder of mod_json_cdr's, or in one below it."""
+    return {
+        file.name.removeprefix("a_").removesuffix(CDR_SUFFIX)
+        for file in folder.glob(f"**/*{CDR_SUFFIX}")
+        if file.read_bytes().endswith(CDR_END)
+    }
 
 
 def is_ours(leg: Truth) -> bool:

@@ -20,6 +20,9 @@ class Score:
     lost: int = 0
     doubled: int = 0
     invented: int = 0
+    differing: int = 0
+    estimated: int = 0
+    cut: int = 0
     held: int = 0
     overspent: Decimal = Decimal("0.0000")
     uncollected: Decimal = Decimal("0.0000")
@@ -34,13 +37,16 @@ class Score:
         self.lost += len(found.lost)
         self.doubled += len(found.doubled)
         self.invented += len(found.invented)
+        self.differing += len(found.differing)
+        self.estimated += len(found.estimated)
+        self.cut += len(found.cut)
         self.held += len(found.held)
         self.overspent += found.overdrawn
         self.uncollected += sum(found.uncollected.values())
 
-    def table(self) -> str:
-        """Name and figure, a line each."""
-        figures = {
+    def figures(self) -> dict[str, int | Decimal]:
+        """The sums by their names, for people."""
+        return {
             "scenarios": self.scenarios,
             "calls": self.calls,
             "legs billed": self.legs,
@@ -49,8 +55,14 @@ class Score:
             "lost": self.lost,
             "doubled": self.doubled,
             "invented": self.invented,
+            "differing": self.differing,
+            "estimated": self.estimated,
+            "cut with money": self.cut,
             "still held": self.held,
             "overspent": self.overspent,
             "uncollected": self.uncollected,
         }
-        return "\n".join(f"{name:<16}{figure:>12}" for name, figure in figures.items())
+
+    def table(self) -> str:
+        """Name and figure, a line each."""
+        return "\n".join(f"{name:<16}{figure:>12}" for name, figure in self.figures().items())

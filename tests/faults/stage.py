@@ -7,8 +7,8 @@ audited.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import gevent
 
-from esl_agent.lab.child import ChildError, wait_until
+from esl_agent.lab.child import wait_until
 from esl_agent.lab.ports import LOOPBACK, free_port
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.plan import CallPlan, Kind
@@ -25,7 +25,7 @@ from esl_agent.simulator.truth import Truth
 from esl_agent.store.pool import Connection, connected
 
 from .agent import Agent, Sections
-from .audit import Audit, audit
+from .audit import Audit, audit, legs_on_file
 from .cluster import DESTINATIONS, DID, LONDON, POOR, RICH, Cluster, caller_of
 from .switch import Switch
 
@@ -33,6 +33,7 @@ from .switch import Switch
 PATIENCE_S: Final = 60.0
 #: How long what is owed may take to be written once all is well.
 SETTLE_S: Final = 45.0
+AUDIT_AGAIN_S: Final = 0.2
 
 #: How long calls of traffic talk.
 TALK_MS_MEAN: Final = 1_500.0
@@ -45,9 +46,10 @@ A_MIXTURE: Final = Shares(
 )  # fmt: skip
 
 #: Settings of the daemon that make what takes minutes in an exchange take seconds here.
-QUICK: Final[Sections] = {
-    "limits": {"account_cache_s": 1, "retry_max_s": 1, "drain_s": 2},
-}
+QUICK_LIMITS: Final = {"account_cache_s": 1, "retry_max_s": 1, "drain_s": 2}
+QUICK_FILES: Final[Mapping[str, object]] = {"every_s": 1, "settle_after_s": 2}
+
+CDR_FOLDER: Final = "cdr"
 
 
 class Stage:
@@ -58,6 +60,7 @@ class Stage:
         self.calls = 0
         self.outcome = Audit()
         self.postgres = cluster
+        self.folder = folder
         with ExitStack() as up:
             self._set(up, cluster, folder, agents)
             self._up = up.pop_all()
@@ -72,7 +75,7 @@ class Stage:
             port=0,
             heartbeat_s=1.0,
             admission="|".join(f"{LOOPBACK}:{door}" for door in doors),
-            cdr_dir=folder / "cdr",
+            cdr_dir=folder / CDR_FOLDER,
         )
         self.switch = Switch(config, folder / "switch.log", self.faults.append)
         up.callback(self.switch.close)
@@ -84,15 +87,18 @@ class Stage:
                 switch_port=self.switch.port,
                 postgres_path=cluster.socket_path,
                 database=self._database,
-                sections=self._settings(door),
+                sections=self._settings(folder, name, door),
                 note=self.faults.append,
             )
             up.callback(agent.close)
             self.agents.append(agent)
 
-    def _settings(self, door: int) -> Sections:
-        return QUICK | {
+    def _settings(self, folder: Path, name: str, door: int) -> Sections:
+        return {
             "admission": {"outbound_port": door, "local_socket": ""},
+            "switch": {"name": "stage"},
+            "cdr_files": {**QUICK_FILES, "folder": str(folder / CDR_FOLDER), "when_done": "keep"},
+            "limits": QUICK_LIMITS,
             "log": {"format": "plain", "level": "debug"},
         }
 
@@ -182,16 +188,14 @@ class Stage:
         self.heal()
         self.wait_over()
         truth = self.switch.legs()
+        until = monotonic() + SETTLE_S
         with connected(self.postgres.url(self._database)) as conn:
-            with suppress(ChildError):  # what then is wrong is told below, in full
-                wait_until(
-                    lambda: not self._audit(conn, truth).problems(allowed), "the books are right", SETTLE_S
-                )
-            self.outcome = self._audit(conn, truth)
-        problems = self.outcome.problems(allowed)
-        assert not problems, "\n".join([*problems, "after", *self.faults])
+            while (problems := self._audit(conn, truth).problems(allowed)) and monotonic() < until:
+                gevent.sleep(AUDIT_AGAIN_S)
+        complaints = [line for agent in self.agents for line in agent.complaints()]
+        assert not problems + complaints, "\n".join([*problems, *complaints, "after", *self.faults])
         return self.outcome
 
     def _audit(self, conn: Connection, truth: Sequence[Truth]) -> Audit:
-        self.outcome = audit(conn, truth)
+        self.outcome = audit(conn, truth, rich=RICH, on_file=legs_on_file(self.folder / CDR_FOLDER))
         return self.outcome

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from gevent.lock import RLock
@@ -23,6 +23,7 @@ TREE: Final = Path(__file__).parents[2]
 #: How soon the process has to answer an order.
 ANSWER_S: Final = 20.0
 
+Answer = TypeVar("Answer")
 Note = Callable[[str], None]
 
 
@@ -64,17 +65,17 @@ class Switch:
 
     def place(self, plan: CallPlan) -> str:
         """Let a call come in; the UUID of the caller's leg."""
-        return self._order("place", plan, answer=str)
+        return self._ask(str, "place", plan)
 
     def figures(self) -> Figures:
-        return self._order("figures", answer=Figures)
+        return self._ask(Figures, "figures")
 
     def legs(self, since: int = 0) -> list[Truth]:
         """What the legs that are over really were, without the first `since`."""
-        return self._order("legs", since, answer=list[Truth])
+        return self._ask(list[Truth], "legs", since)
 
     def hang_up_all(self) -> None:
-        self._order("hang_up_all", answer=None)
+        self._ask(None, "hang_up_all")
 
     def wait_until(self, fact: Callable[[Figures], bool], what: str, deadline_s: float) -> None:
         wait_until(lambda: fact(self.figures()), what, deadline_s)
@@ -133,13 +134,15 @@ class Switch:
             ("skip_cdr_files", 0),
             ("truncate_cdr_files", 0),
         ):
-            self._order("fault", name, arguments, {}, answer=None)
+            self._ask(None, "fault", name, arguments, {})
 
     def _break(self, name: str, *arguments: Any, **options: Any) -> None:
         self._note(f"switch: {name.replace('_', ' ')}")
-        self._order("fault", name, arguments, options, answer=None)
+        self._ask(None, "fault", name, arguments, options)
 
-    def _order(self, *order: Any, answer: Any) -> Any:
+    def _ask(self, kind: type[Answer] | None, *order: Any) -> Answer:
+        """Have an order carried out; what comes of it, of that kind."""
         with self._one_at_a_time:
             self._orders.sendall(msgspec.json.encode(order) + b"\n")
-            return msgspec.json.decode(self._lines.readline(), type=answer)
+            answer: Answer = msgspec.json.decode(self._lines.readline(), type=kind)
+        return answer

@@ -84,11 +84,11 @@ def serve(orders: socket.socket, config: SimulatorConfig) -> None:
     """Be the switch until nobody is there any more who orders; the first line says where it listens."""
     simulator = Simulator(config).start()
     known = Orders(simulator).by_name
-    with orders, orders.makefile("rwb", buffering=0) as lines:
-        lines.write(msgspec.json.encode(simulator.port) + b"\n")
+    with orders, orders.makefile("rb") as lines:
+        orders.sendall(msgspec.json.encode(simulator.port) + b"\n")
         for line in lines:
             name, *arguments = msgspec.json.decode(line)
-            lines.write(msgspec.json.encode(known[name](*arguments)) + b"\n")
+            orders.sendall(msgspec.json.encode(known[name](*arguments)) + b"\n")
     simulator.stop()
 
 

@@ -27,3 +27,14 @@ def test_frozen_while_calls_talk_and_end(stage: Stage) -> None:
     stage.agent.thaw()
 
     stage.finish()
+
+
+def test_killed_while_calls_talk_and_half_of_them_end(stage: Stage) -> None:
+    stage.call(20, talk_s=2)
+    stage.call(20, talk_s=10)
+    stage.wait_talking(40)
+    stage.agent.kill()
+    stage.wait_down_to(20)
+    stage.agent.start()
+
+    stage.finish()

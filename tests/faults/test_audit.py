@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from fixtures.records import NOON_US, S, a_cdr, an_account
@@ -12,7 +13,7 @@ from esl_agent.store.holds import HoldRequest, hold_many
 from esl_agent.store.pool import Connection
 from esl_agent.store.settle import settle_many
 
-from .audit import audit
+from .audit import audit, legs_on_file
 
 
 def a_leg(uuid: str, **changes: Any) -> Truth:
@@ -92,3 +93,30 @@ def test_a_charge_that_is_not_what_the_cdr_says(conn: Connection) -> None:
     conn.execute("UPDATE ledger SET amount = amount + 1 WHERE reference = 'b'")
 
     assert audit(conn, [a_leg("b")]).mischarged == ["b"]
+
+
+def test_a_duration_is_the_last_that_was_known_where_the_switch_left_no_file(
+    conn: Connection, tmp_path: Path
+) -> None:
+    an_account(conn, 1001, "1.0000")
+    settle_many(conn, [a_cdr(1001, leg, duration_us=60 * S) for leg in ("whole", "half", "none")])
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "whole.cdr.json").write_text('{"callflow":[{}]}\n')
+    (tmp_path / "half.cdr.json").write_text('{"callflow":[{')
+
+    truth = [a_leg("whole"), a_leg("half"), a_leg("none")]
+    found = audit(conn, truth, on_file=legs_on_file(tmp_path))
+
+    assert [line.partition(" ")[0] for line in found.differing] == ["whole"]
+    assert [line.partition(" ")[0] for line in found.estimated] == ["half", "none"]
+
+
+def test_a_call_that_was_cut_though_there_was_money(conn: Connection) -> None:
+    for account_id in (1001, 2001):
+        an_account(conn, account_id, "1.0000")
+    settle_many(conn, [a_cdr(1001, "b"), a_cdr(2001, "c"), a_cdr(1001, "d")])
+    cut = {"cause": "ALLOTTED_TIMEOUT", "ended_by": "switch"}
+
+    truth = [a_leg("b", **cut), a_leg("c", account="2001", **cut), a_leg("d")]
+
+    assert audit(conn, truth, rich=[1001]).cut == ["b"]

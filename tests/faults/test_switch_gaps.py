@@ -65,3 +65,28 @@ def test_nothing_gets_through_from_the_switch_for_a_while(stage: Stage) -> None:
     stage.agent.to_switch.heal()
 
     stage.finish()
+
+
+def test_calls_end_while_the_link_is_down(stage: Stage) -> None:
+    stage.call(20, talk_s=2)
+    stage.wait_talking(20)
+    stage.agent.to_switch.refuse()
+    stage.wait_over()
+    stage.agent.to_switch.heal()
+
+    assert stage.finish().recovered == 20
+
+
+def test_ends_are_never_told(stage: Stage) -> None:
+    stage.call(20, talk_s=2)
+    stage.switch.drop_events(15, "CHANNEL_HANGUP_COMPLETE")
+
+    stage.finish()
+
+
+def test_nothing_at_all_is_told_of_some_calls(stage: Stage) -> None:
+    stage.switch.drop_events(40)
+    with stage.traffic(calls_per_second=20, seconds=3, seed=10):
+        pass
+
+    stage.finish()
