@@ -37,6 +37,9 @@ every_s = 1
 settle_after_s = 2
 when_done = "keep"
 
+[journal]
+folder = {journal}
+
 [limits]
 drain_s = 2
 
@@ -72,6 +75,7 @@ def write_config(path: Path, database_url: str, switch: Switch, log_format: str)
         admission_port=switch.admission_port,
         local_port=free_port(),
         cdr_folder=json.dumps(str(switch.cdr_folder or "")),
+        journal=json.dumps(str(path.parent / "journal")),
         log_format=log_format,
     )
     path.touch(mode=0o600)

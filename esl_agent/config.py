@@ -25,6 +25,8 @@ from esl_agent.switch.events import VariableNames
 
 ENVIRONMENT_PREFIX: Final = "ESL_AGENT_"
 SECRETS: Final = frozenset({("switch", "password"), ("database", "url"), ("database", "listen_url")})
+#: Whole segments are deleted: with fewer of them a journal would be full or empty and nothing between.
+SEGMENTS_MIN: Final = 4
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -136,13 +138,22 @@ class CdrFilesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     when_done: Literal["delete", "keep"] = "delete"
 
 
+class JournalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where what has happened is kept until Postgres has it, and how much of it."""
+
+    folder: str = ""
+    size_max_mb: Annotated[int, msgspec.Meta(ge=4, le=1_000_000)] = 1_024
+    free_min_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 256
+    segment_mb: Annotated[int, msgspec.Meta(ge=1, le=1_024)] = 16
+
+
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much of each thing the daemon will hold; it says so in the log when one is hit."""
 
     live_calls_max: Count = 100_000
     queue_max: Count = 200_000
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=5_000)] = 400
-    retry_max_s: Seconds = 10
+    retry_max_s: Seconds = 2
     drain_s: Seconds = 15
     account_cache_s: Seconds = 5
 
@@ -168,6 +179,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget: BudgetConfig = BudgetConfig()
     admission: AdmissionConfig = AdmissionConfig()
     cdr_files: CdrFilesConfig = CdrFilesConfig()
+    journal: JournalConfig = JournalConfig()
     limits: LimitsConfig = LimitsConfig()
     office: OfficeConfig = OfficeConfig()
     log: LogConfig = LogConfig()
@@ -319,6 +331,8 @@ def _check_together(config: Config, source: str) -> None:
         "[admission] cached_account_max": config.admission.cached_account_max,
         "[office] returned_check_fee": config.office.returned_check_fee,
     }
+    if config.journal.size_max_mb < SEGMENTS_MIN * config.journal.segment_mb:
+        problems.append(f"[journal] size_max_mb has to be at least {SEGMENTS_MIN} times segment_mb")
     for name, text in amounts.items():
         try:
             if money.amount(text) < 0:

@@ -8,6 +8,7 @@ leaves a log line and a CDR, and nothing reserved.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 from uuid import uuid4
@@ -55,6 +56,7 @@ class Admission:
         hold: Callable[[int, str, HoldMoney, Tell, str], None],
         settle: Callable[[CdrRow], None],
         release: Callable[[int, str], None],
+        has_journal_room: Callable[[], bool],
         cached: CachedFunds,
         deadline_s: float,
         log: Log,
@@ -66,6 +68,7 @@ class Admission:
         self._hold = hold
         self._settle = settle
         self._release = release
+        self._has_journal_room = has_journal_room
         self._cached = cached
         self._deadline_s = deadline_s
         self._log = log
@@ -74,7 +77,8 @@ class Admission:
     def answer(self, question: Question) -> Mapping[str, str]:
         """The variables that the caller's leg is to get."""
         gathered = gather(self._book, question, self._operator, self._desk.carriers_up)
-        decision = decide(question, self._tempo.paced(question, gathered.facts))
+        facts = replace(gathered.facts, has_journal_room=self._has_journal_room())
+        decision = decide(question, self._tempo.paced(question, facts))
         legs = plan_legs(question, decision, gathered.facts.carriers)
         held = ZERO
         if decision.admitted and not is_emergency(decision):
@@ -130,6 +134,8 @@ class Admission:
     def _refuse(self, question: Question, decision: Decision, admission_uuid: str) -> None:
         self._say("CALL_REFUSED", question, decision, reason=decision.reason, rule=decision.rule,
                   detail=decision.detail or None)  # fmt: skip
+        if not self._has_journal_room():
+            return  # the line above is all: what is left of the journal is for calls that were made
         if goes_out(question) or not decision.account_id:
             self._settle(refused_cdr(question, decision, admission_uuid))
         else:

@@ -3,7 +3,7 @@
 switch link ──▶ events ──▶ desk ──▶ switchboard ──▶ switch
                             │  ▲
           timers ◀──────────┤  ├── holder ◀──▶ Postgres
-                            └──┴─▶ settler ──▶ Postgres
+                            └──┴─▶ settler ──▶ journal ──▶ Postgres
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from esl_agent.agent.desk import ENDED_LATELY_MAX, Desk
 from esl_agent.agent.doors import Doors, books_of
 from esl_agent.agent.finds import Finds
 from esl_agent.agent.holder import Holder
+from esl_agent.agent.journal_place import journal_of
 from esl_agent.agent.listener import Listener
 from esl_agent.agent.looks import Looks
 from esl_agent.agent.news import News
@@ -103,6 +104,7 @@ class Daemon:
         today = calendar(config.admission.time_zone)
         self._settler = Settler(
             self._database,
+            journal_of(config.journal, os.environ),
             today,
             log,
             queue_max=limits.queue_max,
@@ -167,6 +169,7 @@ class Daemon:
             hold=self._holder.ask,
             settle=settler.settle,
             release=settler.release,
+            has_journal_room=lambda: settler.is_accepting,
             cached=CachedFunds(cached),
             deadline_s=config.deadline_ms / 1_000,
             log=self._log,
@@ -199,6 +202,7 @@ class Daemon:
     def run(self) -> None:
         """Serve until told to stop; raises DaemonCrashed where a part of it failed."""
         self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
+        self._settler.open()
         self._load_when_there()
         parts: Sequence[Callable[[], None]] = (
             self._timers.run,
@@ -215,6 +219,7 @@ class Daemon:
         greenlets = [gevent.spawn(part) for part in parts]
         for greenlet in greenlets:
             greenlet.link_exception(self._part_crashed)
+        self._wait_replayed()
         self._link.start()
         self._doors.open()
         self._stop.wait()
@@ -223,8 +228,10 @@ class Daemon:
         self._link.stop()
         gevent.joinall(greenlets, UPKEEP_END_S)  # one that is killed in the pool takes a connection with it
         gevent.killall(greenlets)
+        unsettled, unkept = len(self._settler), self._settler.unkept
+        self._settler.close()
         self._pool.close()
-        self._log("AGENT_STOPPED", unsettled=len(self._settler), live=len(self.desk.live))
+        self._log("AGENT_STOPPED", unsettled=unsettled, unkept=unkept or None, live=len(self.desk.live))
         if self._crashed is not None:
             raise DaemonCrashed(f"a part of the daemon failed: {self._crashed!r}") from self._crashed
 
@@ -310,6 +317,11 @@ class Daemon:
             else:
                 gc.freeze()  # or the collector would walk through every rate again and again
                 return
+
+    def _wait_replayed(self) -> None:
+        """What an earlier run left in the journal is in the books before anybody asks about a call."""
+        while not self._stop.is_set() and not self._settler.wait_empty(START_RETRY_S):
+            pass
 
     def _make_partitions(self) -> None:
         with self._database.connection() as conn:

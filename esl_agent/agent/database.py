@@ -1,12 +1,16 @@
-"""The daemon's way to Postgres: a pool, and a log line when it goes and when it is back."""
+"""Postgres, as the daemon sees it: it may be away, and then its absence is told once, and when it is back."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from socket import SHUT_RDWR
 from typing import Final, Protocol, TypeVar
 
+import gevent
 import psycopg
+from gevent.monkey import get_original
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from esl_agent.noc.log import Log
@@ -14,9 +18,11 @@ from esl_agent.store.pool import WAIT_S, Connection, Pool, without_password
 
 #: What an outage looks like; anything else that Postgres says is an answer.
 OUTAGE: Final = (
-    psycopg.OperationalError,
+    psycopg.OperationalError,  # gone, starting, stopping, out of disk, memory or connections, timed out
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,  # a standby that is not promoted yet
+    psycopg.errors.IdleInTransactionSessionTimeout,  # we were frozen, and Postgres hung up
+    psycopg.errors.TransactionTimeout,
     PoolTimeout,
     TooManyRequests,
 )
@@ -25,8 +31,13 @@ OUTAGE: Final = (
 AGAIN_WAIT_S: Final = 1.0
 #: While Postgres is known to be away nobody waits for it longer: a call is to be refused, not kept waiting.
 DOWN_WAIT_S: Final = 0.2
+#: A server that is frozen, or behind a network that swallows everything, never says so: after
+#: this long we hang up.  Postgres itself ends what takes long before (see store/pool.py).
+SILENCE_MAX_S: Final = 30.0
 
 Result = TypeVar("Result")
+
+_unpatched_socket = get_original("socket", "socket")
 
 
 class Connects(Protocol):
@@ -36,16 +47,17 @@ class Connects(Protocol):
 
 
 class Database:
-    def __init__(self, pool: Pool, url: str, log: Log) -> None:
+    def __init__(self, pool: Pool, url: str, log: Log, silence_max_s: float = SILENCE_MAX_S) -> None:
         self._pool = pool
         self._where = without_password(url)
         self._log = log
+        self._silence_max_s = silence_max_s
         self.is_up = True
 
     def work(self, work: Callable[[Connection], Result]) -> Result:
         """What `work`, which may be repeated, returns; tried twice where the first connection proves dead."""
         if self.is_up:
-            with suppress(*OUTAGE), self._pool.connection() as conn:
+            with suppress(*OUTAGE), self._pooled(WAIT_S) as conn:
                 return work(conn)
             self._pool.check()
         with self.connection(AGAIN_WAIT_S) as conn:
@@ -55,7 +67,7 @@ class Database:
     def connection(self, wait_s: float = WAIT_S) -> Iterator[Connection]:
         """A connection for one piece of work; raises one of OUTAGE where Postgres does not answer."""
         try:
-            with self._pool.connection(wait_s if self.is_up else DOWN_WAIT_S) as conn:
+            with self._pooled(wait_s if self.is_up else DOWN_WAIT_S) as conn:
                 yield conn
         except OUTAGE as error:
             if self.is_up:
@@ -65,3 +77,24 @@ class Database:
         if not self.is_up:
             self.is_up = True
             self._log("DB_UP", database=self._where)
+
+    @contextmanager
+    def _pooled(self, wait_s: float) -> Iterator[Connection]:
+        with self._pool.connection(wait_s) as conn:
+            # A callback of the hub's, not a greenlet: each piece of work has one, and it hardly ever rings.
+            silence = gevent.get_hub().loop.timer(self._silence_max_s)
+            silence.start(_hang_up, conn)
+            try:
+                yield conn
+            except psycopg.errors.ReadOnlySqlTransaction:
+                conn.close()  # another server may have taken over: a new connection finds it
+                raise
+            finally:
+                silence.stop()
+                silence.close()
+
+
+def _hang_up(conn: Connection) -> None:
+    """Whoever waits on the connection is told that the server has gone; the descriptor stays as it is."""
+    with suppress(OSError, psycopg.Error), _unpatched_socket(fileno=os.dup(conn.fileno())) as end:
+        end.shutdown(SHUT_RDWR)

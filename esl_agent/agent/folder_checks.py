@@ -1,17 +1,21 @@
-"""What `esl-agent doctor` says of the folder of the switch's CDR files."""
+"""What `esl-agent doctor` says of the journal's folder and of that of the switch's CDR files."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from esl_agent.agent.cdr_folder import BROKEN
 from esl_agent.agent.checks import Finding, Findings, Verdict
+from esl_agent.agent.journal_place import journal_folder
 from esl_agent.config import Config
+from esl_agent.errors import EslAgentError
+from esl_agent.store.journal import MB, free_bytes, probe
+from esl_agent.store.journal_summary import look
 from esl_agent.switch.cdr_file import leg_uuid_of
 
 #: Entries of the folder that are looked at: enough to tell what is wrong with all.
@@ -20,6 +24,32 @@ ENTRIES_MAX: Final = 1_000
 _ROTATED: Final = re.compile(r"\d{4}(-\d\d){5}", re.ASCII)
 
 SEE: Final = "json_cdr.conf.xml on the switch and docs/reconciliation.md say how"
+
+
+def check_journal(config: Config, environment: Mapping[str, str]) -> Findings:
+    """There is a folder that takes records, with room, and nothing waits that a person should look at."""
+    try:
+        folder = journal_folder(config.journal, environment)
+        # One that is not there yet is left for the daemon to make, as its own.
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        probe(there)
+        free_mb = free_bytes(there) // MB
+        found = look(folder) if there == folder else None
+    except (EslAgentError, OSError) as error:
+        advice = "see [journal] folder, and run this as the user that the daemon runs as"
+        yield Finding(Verdict.BAD, f"the journal can't be kept: {error}", advice)
+        return
+    if free_mb < config.journal.free_min_mb:
+        what = f"the disk of the journal in {folder} has {free_mb} MB free"
+        yield Finding(Verdict.BAD, what, "make room, or lower [journal] free_min_mb: new calls are refused")
+    else:
+        yield Finding(Verdict.GOOD, f"the journal in {folder} can be written, {free_mb} MB are free")
+    if found and found.unwritable:
+        what = f"Postgres refused {found.unwritable} records, which are set aside in {folder}"
+        yield Finding(Verdict.WARNING, what, "see `esl-agent journal show`, and docs/journal.md")
+    if found and found.broken_files:
+        what = f"{folder} has {len(found.broken_files)} files with something unreadable"
+        yield Finding(Verdict.WARNING, what, "see docs/journal.md")
 
 
 def check_cdr_files(config: Config) -> Findings:

@@ -1,64 +1,55 @@
-"""Writes what calls cost and frees what they did not need, many in one commit.
+"""What calls cost, on its way to Postgres: first into the journal, then into the books, in order.
 
-A database that is away is waited for: nothing that is owed is dropped.
+    settle, release ──▶ queue ──▶ journal (disk) ──▶ backlog ──▶ Postgres
+
+The database may be away for as long as the journal has room.  When it has none,
+or its disk fails, `is_accepting` says that no new call should be admitted; what
+ends meanwhile waits in the queue, and is written to Postgres without having
+been in the journal as soon as nothing waits before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import date
-from typing import NamedTuple, TypeVar
+from typing import Final
 
 import gevent
-import psycopg
-import stamina
-from stamina.instrumentation import set_on_retry_hooks
 
+from esl_agent.agent.backlog import IN_MEMORY_MAX, Backlog
 from esl_agent.agent.batches import BatchQueue, QueueFullError
-from esl_agent.agent.database import OUTAGE, Database
+from esl_agent.agent.clock import monotonic_us
+from esl_agent.agent.database import Database
+from esl_agent.agent.disk import Disk
+from esl_agent.agent.poster import Poster
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow
-from esl_agent.store.pool import Connection
-from esl_agent.store.release import release_many
-from esl_agent.store.settle import Settled, settle_many
+from esl_agent.store.journal import MB, Journal, JournalError, Room, probe
+from esl_agent.store.journal_records import Record, Release, Settlement, encode
+from esl_agent.store.record_writer import leg_of
+from esl_agent.store.unwritable import Refused, set_aside
 
-Result = TypeVar("Result")
-
-# DB_DOWN and DB_UP say all there is to say of a retry.
-set_on_retry_hooks([])
-
-#: The first pause before an outage is tried again; it grows to `retry_max_s`.
-RETRY_FIRST_S = 0.1
 #: How often a full queue is looked at again.
-FULL_PAUSE_S = 0.05
-#: Nobody waits for a settlement: so long others are awaited, to share its commit.
-GATHER_S = 0.02
-
-
-class Settlement(NamedTuple):
-    """A leg that is over, and the leg that gets its hold if it cost nothing."""
-
-    row: CdrRow
-    hand_to: str | None
-
-
-class Release(NamedTuple):
-    """A leg that was planned and will not come."""
-
-    account_id: int
-    leg_uuid: str
+FULL_PAUSE_S: Final = 0.05
+#: Nobody waits for a settlement: so long others are awaited, to share its fsync and its commit.
+GATHER_S: Final = 0.02
+#: How often the journal is tidied up, its room looked at, and a disk that failed tried again.
+UPKEEP_S: Final = 1.0
+#: Since when records have waited that are replayed.
+START: Final = "start"
+OUTAGE: Final = "outage"
 
 
 class Settler:
-    """Settlements on their way to Postgres, in order.  A full queue holds up whoever brings more.
+    """Settlements in order.  A full queue holds up whoever brings more.
 
-    `today` tells the operator's date, whose spending a charge counts as; `freed`
-    is told the accounts that have what their calls left.
+    `open` it first and `close` it last; `run` it in between.
     """
 
     def __init__(
         self,
         database: Database,
+        journal: Journal,
         today: Callable[[], date],
         log: Log,
         *,
@@ -66,17 +57,39 @@ class Settler:
         batch_max: int,
         retry_max_s: float,
         freed: Callable[[Collection[int]], None] = lambda account_ids: None,
+        in_memory_max: int = IN_MEMORY_MAX,
     ) -> None:
-        self._database = database
-        self._today = today
+        self._journal = journal
         self._log = log
-        self._queue = BatchQueue[Settlement | Release](queue_max, batch_max)
+        self._queue = BatchQueue[Record](queue_max, batch_max)
         self._queue_max = queue_max
-        self._retry_max_s = retry_max_s
-        self._freed = freed
+        self._batch_max = batch_max
+        self._disk = Disk()
+        self._backlog = Backlog(journal, self._disk, self._tell_broken, in_memory_max)
+        self._poster = Poster(database, today, log, retry_max_s=retry_max_s, freed=freed)
+        self._lacking = ""  # size, free, or disk: what the journal lacks
+        self._replay: _Replay | None = None
 
     def __len__(self) -> int:
+        """What is not in Postgres yet."""
+        return len(self._queue) + len(self._backlog)
+
+    @property
+    def unkept(self) -> int:
+        """What is on no disk yet."""
         return len(self._queue)
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether what a new call will cost is sure to find room in the journal."""
+        return not self._lacking
+
+    def open(self) -> None:
+        """Take the journal, and what an earlier run left in it; raises JournalError."""
+        waiting = self._journal.open()
+        self._backlog.begin(waiting)
+        if waiting:
+            self._replay = _Replay(START)
 
     def settle(self, row: CdrRow, hand_to: str | None = None) -> None:
         self._put(Settlement(row, hand_to))
@@ -85,79 +98,137 @@ class Settler:
         self._put(Release(account_id, leg_uuid))
 
     def run(self) -> None:
-        self._queue.run(self._work, GATHER_S)
+        loops = [gevent.spawn(loop) for loop in (self._keep_all, self._write_all, self._look_after)]
+        try:
+            for ended in gevent.iwait(loops):
+                ended.get()  # raises what ended it
+        finally:
+            gevent.killall(loops)
 
     def wait_empty(self, timeout_s: float) -> bool:
-        return self._queue.wait_empty(timeout_s)
+        """Whether everything is in Postgres within `timeout_s`."""
+        until_us = monotonic_us() + int(timeout_s * 1_000_000)
+        if not self._queue.wait_empty(timeout_s):
+            return False
+        return self._backlog.wait_empty(max(until_us - monotonic_us(), 0) / 1_000_000)
 
-    def _put(self, item: Settlement | Release) -> None:
+    def close(self) -> None:
+        """Leave the journal; what is not in Postgres yet waits in it for the next start."""
+        self._disk.call(self._journal.close, self._backlog.written)
+        self._disk.close()
+
+    def _put(self, record: Record) -> None:
         is_told = False
         while True:
             try:
-                return self._queue.put(item)
+                return self._queue.put(record)
             except QueueFullError:
                 if not is_told:
                     self._log("QUEUE_FULL", queue="settlements", limit=self._queue_max)
                     is_told = True
                 gevent.sleep(FULL_PAUSE_S)
 
-    def _work(self, batch: Sequence[Settlement | Release]) -> None:
-        """Settle first: a release may be of a leg that one of these settlements hands its hold to."""
-        self._settle_or_tell([item for item in batch if isinstance(item, Settlement)])
-        releases = [(item.account_id, item.leg_uuid) for item in batch if isinstance(item, Release)]
-        if releases:
-            self._with_connection(lambda conn: release_many(conn, releases))
-        accounts = {item.row.account_id for item in batch if isinstance(item, Settlement)}
-        self._freed(accounts.union(account_id for account_id, _ in releases))
+    # From the queue into the journal.
 
-    def _settle_or_tell(self, settlements: Sequence[Settlement]) -> None:
-        try:
-            self._settle(settlements)
-        except psycopg.Error as error:
-            # Postgres answered, and refused.  One row must not take the others with it.
-            if len(settlements) > 1:
-                for settlement in settlements:
-                    self._settle_or_tell([settlement])
+    def _keep_all(self) -> None:
+        self._queue.run(self._keep, GATHER_S)
+
+    def _keep(self, records: Sequence[Record]) -> None:
+        lines = [encode(record) for record in records]
+        while True:
+            try:
+                ends = self._disk.call(self._journal.append, lines)
+            except (OSError, JournalError) as error:
+                self._failed(error)
+                if self._backlog.wait_empty(UPKEEP_S):
+                    return self._backlog.add_unkept(records)
             else:
-                row = settlements[0].row
-                self._log("CDR_UNWRITABLE", leg=row.leg_uuid, error=str(error), cdr=repr(row))
+                return self._backlog.add(records, ends)
 
-    def _settle(self, settlements: Sequence[Settlement]) -> None:
-        rows = [settlement.row for settlement in settlements]
-        hand_to = {each.row.leg_uuid: each.hand_to for each in settlements if each.hand_to}
-        results = self._with_connection(
-            lambda conn: settle_many(conn, rows, hand_to=hand_to, today=self._today())
-        )
-        for row, result in zip(rows, results, strict=True):
-            if result.settled:
-                self._tell(row, result)
+    # From the journal into Postgres.
 
-    def _with_connection(self, work: Callable[[Connection], Result]) -> Result:
-        """What `work` returns, tried again for as long as the database is away."""
-        for attempt in stamina.retry_context(
-            on=OUTAGE, attempts=None, timeout=None, wait_initial=RETRY_FIRST_S, wait_max=self._retry_max_s
-        ):
-            with attempt, self._database.connection() as conn:
-                result = work(conn)
-        return result
+    def _write_all(self) -> None:
+        while True:
+            try:
+                records = self._backlog.take(self._batch_max)
+            except OSError as error:
+                self._failed(error)
+                gevent.sleep(UPKEEP_S)
+                continue
+            retries = self._poster.retries
+            self._set_aside(self._poster.write(records))
+            self._backlog.done()
+            if self._poster.retries != retries:
+                self._replay = self._replay or _Replay(OUTAGE)
+            self._count_replayed(len(records))
 
-    def _tell(self, row: CdrRow, result: Settled) -> None:
-        self._log(
-            "CALL_RATED",
-            leg=row.leg_uuid,
-            account=row.account_id,
-            product=row.product,
-            to=row.number or row.dialled,
-            number_class=row.number_class or None,
-            talk_s=f"{row.duration_us / 1_000_000:.3f}",
-            billed_s=row.charge.billed_seconds,
-            total=row.charge.total,
-            charged=result.charged,
-            balance=result.balance,
-            cause=row.hangup_cause,
-            refused=row.refused,
-        )
-        if result.uncollected:
-            self._log(
-                "CALL_UNCOLLECTED", leg=row.leg_uuid, account=row.account_id, uncollected=result.uncollected
-            )
+    def _set_aside(self, refused: Sequence[Refused]) -> None:
+        """Into a file, however long that takes: it must not be lost, and the journal still has it."""
+        while refused:
+            try:
+                path = self._disk.call(set_aside, self._journal.folder, refused)
+            except OSError as error:
+                self._failed(error)
+                gevent.sleep(UPKEEP_S)
+            else:
+                for each in refused:
+                    self._log("CDR_UNWRITABLE", leg=leg_of(each.record), error=each.error, file=path.name)
+                return
+
+    def _count_replayed(self, records: int) -> None:
+        replay = self._replay
+        if replay is None:
+            return
+        replay.records += records
+        # Under traffic the backlog is hardly ever empty: less than a batch is no backlog.
+        if len(self._backlog) <= (0 if replay.since == START else self._batch_max):
+            took_s = (monotonic_us() - replay.began_us) / 1_000_000
+            self._log("JOURNAL_REPLAYED", since=replay.since, records=replay.records, took_s=f"{took_s:.1f}")
+            self._replay = None
+
+    # The journal's own state.
+
+    def _look_after(self) -> None:
+        while True:
+            gevent.sleep(UPKEEP_S)
+            try:
+                room = self._disk.call(self._journal.upkeep, self._backlog.written)
+                if self._lacking == "disk":
+                    self._disk.call(probe, self._journal.folder)
+            except OSError as error:
+                self._failed(error)
+            else:
+                self._see(room)
+
+    def _see(self, room: Room) -> None:
+        sizes = {"size_mb": room.size // MB, "free_mb": room.free // MB}
+        if room.lacking:
+            self._lacks(room.lacking, "JOURNAL_FULL", **sizes)
+        elif self._lacking:
+            self._lacking = ""
+            self._log("JOURNAL_HAS_ROOM", **sizes)
+
+    def _failed(self, error: Exception) -> None:
+        """The journal takes no more, or its disk does not do what it is told."""
+        if isinstance(error, OSError):
+            self._lacks("disk", "JOURNAL_FAILED", error=error.strerror or error)
+        else:
+            self._lacks("size", "JOURNAL_FULL")
+
+    def _lacks(self, lacking: str, word: str, **fields: object) -> None:
+        """Say it once."""
+        if lacking != self._lacking:
+            self._lacking = lacking
+            self._log(word, lacking=lacking, **fields, waiting=len(self), folder=self._journal.folder)
+
+    def _tell_broken(self, name: str, problem: str) -> None:
+        self._log("JOURNAL_BROKEN", file=name or None, problem=problem)
+
+
+class _Replay:
+    """What waited, while it is written."""
+
+    def __init__(self, since: str) -> None:
+        self.since = since
+        self.began_us = monotonic_us()
+        self.records = 0

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "deck": "esl_agent.cli.deck:deck",
     "doctor": "esl_agent.cli.doctor:doctor",
     "files": "esl_agent.cli.files:files",
+    "journal": "esl_agent.cli.journal:journal",
     "ledger": "esl_agent.cli.ledger:ledger",
     "live": "esl_agent.cli.live:live",
     "migrate": "esl_agent.cli.migrate:migrate",

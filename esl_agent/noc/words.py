@@ -24,8 +24,8 @@ WORDS: Final[dict[str, Word]] = {
     "AGENT_DRAINING": Word("info", "Told to stop: what is owed is being written; no call is cut by this."),
     "AGENT_STOPPED": Word(
         "info",
-        "The daemon has ended; `unsettled` says how many CDRs it could not write.",
-        "If `unsettled` is not 0: why was the database away?",
+        "The daemon has ended; `unsettled` says how many CDRs wait in the journal for its next start.",
+        "If `unkept` is there, so many are on no disk: take them from the switch's own CDR files.",
     ),
     "AGENT_CRASHED": Word(
         "error",
@@ -82,13 +82,13 @@ WORDS: Final[dict[str, Word]] = {
     "CLOCK_AGREES": Word("info", "The two clocks agree again."),
     "DB_DOWN": Word(
         "error",
-        "Postgres does not answer; holds are refused, CDRs wait in memory.",
-        "Bring Postgres back. Nothing is lost while the daemon lives; do not restart it.",
+        "Postgres does not answer; holds are refused, CDRs wait in the journal.",
+        "Bring Postgres back. Nothing is lost while the journal has room (docs/journal.md).",
     ),
     "DB_UP": Word("info", "Postgres answers again."),
     "DB_REFUSED": Word(
         "error",
-        "Postgres answered a statement with an error; the calls concerned get no money.",
+        "Postgres answered a statement with an error: the calls concerned get no money, and CDRs wait.",
         "A migration that is missing, or a privilege: `esl-agent doctor` says which.",
     ),
     "NOTICES_HEARD": Word("info", "Postgres tells of what others change; everything was read again first."),
@@ -99,8 +99,27 @@ WORDS: Final[dict[str, Word]] = {
     ),
     "CDR_UNWRITABLE": Word(
         "error",
-        "Postgres refuses a CDR; the whole of it is in this line.",
-        "Keep the line. Mend what `error` says, then enter the call by hand.",
+        "Postgres refuses a CDR; it is set aside in `file`, in the journal's folder.",
+        "Mend what `error` says, then run `esl-agent journal replay`.",
+    ),
+    "JOURNAL_REPLAYED": Word(
+        "info", "What waited in the journal since a start or an outage is written to Postgres."
+    ),
+    "JOURNAL_FULL": Word(
+        "error",
+        "The journal or its disk has no room (`lacking`: size or free); new calls are refused.",
+        "Bring Postgres back, or give the journal more room: docs/journal.md.",
+    ),
+    "JOURNAL_FAILED": Word(
+        "error",
+        "The journal's disk fails; new calls are refused, and what ends waits in memory.",
+        "Mend what `error` says of `folder`. Do not restart the daemon meanwhile.",
+    ),
+    "JOURNAL_HAS_ROOM": Word("info", "The journal takes records again; new calls are admitted."),
+    "JOURNAL_BROKEN": Word(
+        "error",
+        "Something in the journal could not be read and was passed over; `file` has it.",
+        "After a power cut the last line may be half written, which is no loss; else look at the disk.",
     ),
     "CDR_DIFFERS": Word(
         "error",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import gevent
 import pytest
@@ -78,12 +79,18 @@ def customers(conn: Connection) -> None:
 
 
 @pytest.fixture
-def start_daemon(database_url: str, customers: None, journal: Journal) -> Iterator[Callable[..., Daemon]]:
-    """Starts a daemon for a switch on a port of this machine; it is stopped after the test."""
+def start_daemon(
+    database_url: str, customers: None, journal: Journal, tmp_path: Path
+) -> Iterator[Callable[..., Daemon]]:
+    """Starts a daemon for a switch on a port of this machine; it is stopped after the test.
+
+    Each has a journal of its own, unless it is given one.
+    """
     running: list[tuple[Daemon, gevent.Greenlet[..., None]]] = []
 
     def start(port: int, **sections: dict[str, object]) -> Daemon:
-        daemon = Daemon(config_for(database_url, port, **sections), journal)
+        kept = {"folder": str(tmp_path / f"journal {len(running)}")} | sections.pop("journal", {})
+        daemon = Daemon(config_for(database_url, port, journal=kept, **sections), journal)
         running.append((daemon, gevent.spawn(daemon.run)))
         journal.wait_for("SWITCH_CONNECTED")
         return daemon

@@ -13,7 +13,9 @@ from esl_agent.cli.main import cli
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.simulator import Simulator
 from esl_agent.store.embedded import EmbeddedPostgres
+from esl_agent.store.journal_records import Release
 from esl_agent.store.pool import Connection
+from esl_agent.store.unwritable import Refused, set_aside
 
 
 @pytest.fixture
@@ -144,3 +146,31 @@ def test_every_fault_of_the_configuration_is_a_line() -> None:
     code, found = examine("postgresql:///x", 1, ESL_AGENT_LOG_LEVEL="loud", ESL_AGENT_BUDGET_GRANT_S="x")
     assert code == 1
     assert len(found["bad"]) == 2
+
+
+def test_a_journal_that_takes_no_record_is_bad(safe_url: str, simulator: Simulator, tmp_path: Path) -> None:
+    place = {"ESL_AGENT_JOURNAL_FOLDER": str(tmp_path / "new" / "journal")}
+    _, found = examine(safe_url, simulator.port, **place)
+    assert any(
+        what.startswith(f"the journal in {tmp_path}/new/journal can be written") for what in found["good"]
+    )
+    assert not (tmp_path / "new").exists()
+
+    code, found = examine(safe_url, simulator.port, **place, ESL_AGENT_JOURNAL_FREE_MIN_MB="1000000")
+    assert code == 1
+    assert any("MB free" in what for what in found["bad"])
+
+    (tmp_path / "new").touch()
+    code, found = examine(safe_url, simulator.port, **place)
+    assert code == 1
+    assert any("the journal can't be kept" in what for what in found["bad"])
+
+
+def test_what_postgres_refused_is_a_warning(safe_url: str, simulator: Simulator, tmp_path: Path) -> None:
+    set_aside(tmp_path, [Refused(Release(1001, "leg"), "no")])
+    (tmp_path / "broken-000000000001.log").touch()
+    _, found = examine(safe_url, simulator.port, ESL_AGENT_JOURNAL_FOLDER=str(tmp_path))
+    assert found["warning"][:2] == [
+        f"Postgres refused 1 records, which are set aside in {tmp_path}",
+        f"{tmp_path} has 1 files with something unreadable",
+    ]

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import gevent
 import pytest
+from fixtures.journals import a_journal
 from fixtures.records import a_cdr, an_account
 from gevent.event import AsyncResult
 
@@ -62,15 +64,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def till(database_url: str, clock: Clock, journal: Journal) -> Iterator[Till]:
+def till(database_url: str, clock: Clock, journal: Journal, tmp_path: Path) -> Iterator[Till]:
     today = calendar("America/Toronto", clock.now_us)
     with open_pool(database_url, 2) as pool:
         database = Database(pool, database_url, journal)
         holder = Holder(database, today, journal, **LIMITS)
-        settler = Settler(database, today, journal, retry_max_s=1, **LIMITS)
+        settler = Settler(database, a_journal(tmp_path), today, journal, retry_max_s=1, **LIMITS)
+        settler.open()
         running = [gevent.spawn(holder.run), gevent.spawn(settler.run)]
         yield Till(holder, settler)
         gevent.killall(running)
+        settler.close()
 
 
 @pytest.fixture

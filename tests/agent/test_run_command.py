@@ -61,6 +61,7 @@ def run(
             "ESL_AGENT_ADMISSION_OUTBOUND_PORT": str(free_port()),
             "ESL_AGENT_ADMISSION_LOCAL_SOCKET": "",
             "ESL_AGENT_LIMITS_DRAIN_S": "1",
+            "ESL_AGENT_JOURNAL_FOLDER": str(tmp_path / "journal"),
             **settings,
         }
         log = tmp_path / f"log {len(started)}"

@@ -128,6 +128,7 @@ def _daemon(folder: Path, url: str, switch_port: int) -> Iterator[int]:
         "ESL_AGENT_SWITCH_PORT": str(switch_port),
         "ESL_AGENT_ADMISSION_OUTBOUND_PORT": str(port),
         "ESL_AGENT_ADMISSION_LOCAL_SOCKET": "",
+        "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
         "ESL_AGENT_LOG_FORMAT": "plain",
     }
     with (folder / "agent.log").open("wb") as output:

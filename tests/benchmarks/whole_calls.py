@@ -108,6 +108,7 @@ def _load(folder: Path, url: str, calls_per_second: float, seconds: float) -> di
         environment = {
             "ESL_AGENT_DATABASE_URL": url,
             "ESL_AGENT_SWITCH_PORT": str(port),
+            "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
             "ESL_AGENT_LOG_FORMAT": "plain",
         }
         with _process(["run"], folder / "agent.log", environment) as agent:

@@ -52,6 +52,7 @@ class Agent:
         ways: Sections = {
             "database": {"url": f"{url}?sslmode=disable&gssencmode=disable"},
             "switch": {"port": self.to_switch.port},
+            "journal": {"folder": str(folder / f"{name}-journal")},
         }
         self._settings.write_text(_toml(ways, sections))
 

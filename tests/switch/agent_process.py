@@ -22,6 +22,8 @@ password = "{password}"
 [admission]
 outbound_port = {admission_port}
 local_socket = "{door}"
+[journal]
+folder = "{journal}"
 [limits]
 account_cache_s = 1
 """
@@ -41,6 +43,7 @@ class AgentProcess:
                 password=switch.password,
                 admission_port=switch.admission_port,
                 door=switch.door,
+                journal=folder / "journal",
             )
         )
         self._child: Child | None = None

@@ -68,6 +68,7 @@ class TestTrace:
         assert [judgement.rule for judgement in refused.trace] == [
             "emergency",
             "facts_known",
+            "journal_room",
             "did_known",
             "payer",
         ]

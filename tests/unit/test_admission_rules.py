@@ -45,6 +45,8 @@ def verdict(product: Product, facts: dict[str, Any], question: dict[str, Any]) -
 REFUSED: list[tuple[str, Reason, Product, dict[str, Any], dict[str, Any]]] = [
     ("facts_known", Reason.NO_DECISION, OUT, {"is_known": False}, {}),
     ("facts_known", Reason.NO_DECISION, IN, {"is_known": False}, {}),
+    ("journal_room", Reason.JOURNAL_FULL, OUT, {"has_journal_room": False}, {}),
+    ("journal_room", Reason.JOURNAL_FULL, IN, {"has_journal_room": False}, {}),
     ("did_known", Reason.UNKNOWN_DID, IN, {"did": None}, {}),
     ("did_known", Reason.UNKNOWN_DID, FORWARDED, {"did": None}, {}),
     ("payer", Reason.UNKNOWN_ACCOUNT, OUT, {"customer": None}, {}),

@@ -64,6 +64,7 @@ class Facts:
 
     operator: OperatorPolicy
     is_known: bool = True
+    has_journal_room: bool = True  # what the call costs is sure to be kept until it is in the database
     customer: Customer | None = None
     number: Number | None = None
     number_problem: str = ""  # numbering's reason word, where `number` is None

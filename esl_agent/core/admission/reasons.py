@@ -17,6 +17,7 @@ class Reason(StrEnum):
     """The words stand in the log, on refused CDRs and in channel variables."""
 
     NO_DECISION = "no_decision"
+    JOURNAL_FULL = "journal_full"
     UNKNOWN_DID = "unknown_did"
     UNKNOWN_ACCOUNT = "unknown_account"
     TERMS_NOT_ACCEPTED = "terms_not_accepted"
@@ -74,6 +75,13 @@ REFUSALS: Final = _table(
         "try_later",
         "The database did not answer, so nothing is known of the account.",
         "Bring Postgres back: look for `DB_DOWN`.",
+    ),
+    Refusal(
+        Reason.JOURNAL_FULL,
+        *_NOT_NOW,
+        "try_later",
+        "The journal has no room for what the call would cost, or its disk fails; calls that are up go on.",
+        "Look for `JOURNAL_FULL` or `JOURNAL_FAILED`, and see docs/journal.md.",
     ),
     Refusal(
         Reason.UNKNOWN_DID,

@@ -40,6 +40,11 @@ def facts_known(question: Question, facts: Facts) -> Verdict | None:
     return None if facts.is_known else Refuse(Reason.NO_DECISION)
 
 
+def journal_room(question: Question, facts: Facts) -> Verdict | None:
+    """What the call will cost can be kept on disk until it is in the database."""
+    return None if facts.has_journal_room else Refuse(Reason.JOURNAL_FULL)
+
+
 def did_known(question: Question, facts: Facts) -> Verdict | None:
     """The number that was called from outside is one of ours."""
     if question.product is not Product.TERMINATION and facts.did is None:
@@ -189,6 +194,7 @@ def funds(question: Question, facts: Facts) -> Verdict | None:
 RULES: Final[tuple[Rule, ...]] = (
     emergency,
     facts_known,
+    journal_room,
     did_known,
     payer,
     account_state,

@@ -1,0 +1,37 @@
+"""From the journal's records into Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from esl_agent.store.cdrs import CdrRow
+from esl_agent.store.journal_records import Record, Release, Settlement
+from esl_agent.store.pool import Connection
+from esl_agent.store.release import release_many
+from esl_agent.store.settle import Settled, settle_many
+
+
+def write_records(
+    conn: Connection, records: Sequence[Record], today: date | None = None
+) -> list[tuple[CdrRow, Settled]]:
+    """Settle and release; what became of each row.  Records that were written before change nothing.
+
+    Settle first: a release may be of a leg that one of these settlements hands its hold to.
+    """
+    settlements = [record for record in records if isinstance(record, Settlement)]
+    rows = [settlement.row for settlement in settlements]
+    hand_to = {each.row.leg_uuid: each.hand_to for each in settlements if each.hand_to}
+    results = settle_many(conn, rows, hand_to=hand_to, today=today)
+    releases = [(each.account_id, each.leg_uuid) for each in records if isinstance(each, Release)]
+    if releases:
+        release_many(conn, releases)
+    return list(zip(rows, results, strict=True))
+
+
+def account_of(record: Record) -> int:
+    return record.row.account_id if isinstance(record, Settlement) else record.account_id
+
+
+def leg_of(record: Record) -> str:
+    return record.row.leg_uuid if isinstance(record, Settlement) else record.leg_uuid
