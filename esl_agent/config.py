@@ -159,8 +159,16 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OfficeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the operator charges besides calls (terms 8)."""
+    """What the operator charges besides calls, and who it is on its invoices (terms 7, 8, 9)."""
 
+    company: str = ""
+    address: tuple[str, ...] = ()
+    contact: str = ""
+    gst_number: str = ""
+    qst_number: str = ""
+    how_to_pay: str = ""
+    net_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 30
+    interest_per_month: Annotated[str, msgspec.Meta(pattern=r"^0(\.[0-9]{1,4})?\Z")] = "0.02"
     returned_check_fee: str = "15.0000"
     consumers_pay_returned_checks: bool = False
 

@@ -16,7 +16,7 @@ from esl_agent.cli.output import as_json_option, print_facts, print_json, print_
 from esl_agent.core.money import ZERO
 from esl_agent.office.payments import Method, NewPayment, take_payment
 from esl_agent.store import accounts
-from esl_agent.store.accounts import Account, CustomerType, NewAccount
+from esl_agent.store.accounts import Account, Billing, CustomerType, NewAccount
 from esl_agent.store.ledger import last_entries
 from esl_agent.store.limits import get_limits
 from esl_agent.store.pool import Connection
@@ -212,14 +212,39 @@ def set_plan(conn: Connection, account_id: int, plan: str, as_json: bool) -> Non
     _tell(accounts.change_plan(conn, account_id, plan), as_json)
 
 
-@account.command("set-type")
+@account.command()
 @click.argument("account_id", type=ACCOUNT_ID)
-@click.argument("customer_type", type=CUSTOMER_TYPE)
+@click.option("--type", "customer_type", type=CUSTOMER_TYPE, help="What the customer is before the law.")
+@click.option("--taxed/--untaxed", "is_taxed", default=None, help="Whether invoices add GST and QST.")
+@click.option("--language", type=click.Choice(["en", "fr"]), help="Of invoices.")
+@click.option("--address", multiple=True, type=arguments.text, help="A line; give it again for the next.")
+@click.option(
+    "--invoice-calls/--prepay-calls",
+    "calls_are_invoiced",
+    default=None,
+    help="Put calls on invoices, within the credit limit; or take them from what is paid in.",
+)
 @as_json_option
 @with_database
-def set_type(conn: Connection, account_id: int, customer_type: str, as_json: bool) -> None:
-    """Say whether the customer is a business or a consumer."""
-    _tell(accounts.change_customer_type(conn, account_id, CustomerType(customer_type)), as_json)
+def billing(
+    conn: Connection,
+    account_id: int,
+    customer_type: str | None,
+    is_taxed: bool | None,
+    language: str | None,
+    address: tuple[str, ...],
+    calls_are_invoiced: bool | None,
+    as_json: bool,
+) -> None:
+    """Change how the account is invoiced; without options, show it."""
+    new = Billing(
+        CustomerType(customer_type) if customer_type else None,
+        is_taxed,
+        language,
+        "\n".join(address) if address else None,
+        calls_are_invoiced,
+    )
+    _tell(accounts.change_billing(conn, account_id, new), as_json)
 
 
 def _tell(changed: Account, as_json: bool) -> None:
@@ -241,6 +266,7 @@ def _facts(shown: Account) -> list[tuple[str, object]]:
         ("state", f"{shown.state}{reason} since {time_text(shown.state_since)} UTC, by {shown.state_by}"),
         ("terms", accepted if shown.terms_version else "not accepted"),
         ("plan", shown.plan),
+        ("invoices", _billing_text(shown)),
         ("balance", f"{shown.balance} {shown.currency}"),
         ("reserved", shown.reserved),
         ("credit limit", shown.credit_limit),
@@ -248,3 +274,12 @@ def _facts(shown: Account) -> list[tuple[str, object]]:
         ("calls up", shown.calls_up),
         ("spent on calls", f"{shown.day_spent} on {shown.spent_on}" if shown.day_spent else ZERO),
     ]
+
+
+def _billing_text(shown: Account) -> str:
+    taxes = "taxed" if shown.is_taxed else "without taxes"
+    calls = "calls prepaid"
+    if shown.calls_invoiced_since is not None:
+        calls = f"calls invoiced since {time_text(shown.calls_invoiced_since)} UTC"
+    where = ", ".join(shown.address.splitlines()) or "no address"
+    return f"in {shown.language}, {taxes}, {calls}; {where}"

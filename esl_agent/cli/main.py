@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "deck": "esl_agent.cli.deck:deck",
     "doctor": "esl_agent.cli.doctor:doctor",
     "files": "esl_agent.cli.files:files",
+    "interest": "esl_agent.cli.invoice:interest",
+    "invoice": "esl_agent.cli.invoice:invoice",
     "journal": "esl_agent.cli.journal:journal",
     "ledger": "esl_agent.cli.ledger:ledger",
     "live": "esl_agent.cli.live:live",

@@ -35,7 +35,8 @@ _RECURRING: Final = (
     " amount, anchor_day, starts_on, ends_on, is_prorated FROM recurring_charges "
 )
 _CHARGES: Final = (
-    "SELECT account_id, reference, description, amount, is_taxed, charged_on, ends_on, added_by FROM charges "
+    "SELECT account_id, reference, description, amount, is_taxed, charged_on, ends_on, added_by, kind"
+    " FROM charges "
 )
 
 
@@ -55,6 +56,7 @@ class Charge:
     charged_on: date
     ends_on: date | None
     added_by: str
+    kind: str = SINGLE  # as in the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def add_single(conn: Connection, new: Charge) -> bool:
                 f"reference {new.reference!r} of account {new.account_id} stands for {before[0].amount},"
                 f" {before[0].description}: use another reference"
             )
-        return _make(conn, new, SINGLE)
+        return make_charge(conn, new)
 
 
 def add_recurring(conn: Connection, new: RecurringCharge) -> None:
@@ -176,26 +178,28 @@ def _run_account(conn: Connection, account: Account, on: date, time_zone: str) -
                 charged_on=each.period.begins,
                 ends_on=each.period.ends,
                 added_by=known.added_by,
+                kind=MONTHLY,
             )
-            if _make(conn, charge, MONTHLY):
+            if make_charge(conn, charge):
                 made.append(charge)
     return made
 
 
-def _make(conn: Connection, charge: Charge, kind: str) -> bool:
+def make_charge(conn: Connection, charge: Charge, credit: House = House.FEES) -> bool:
     """Record a charge and debit it; False where that was done before.  The account's row is locked."""
     added = conn.execute(
         "INSERT INTO charges (account_id, reference, description, amount, is_taxed, charged_on, ends_on,"
-        " added_by) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        " added_by, kind) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         [charge.account_id, charge.reference, charge.description, charge.amount, charge.is_taxed,
-         charge.charged_on, charge.ends_on, charge.added_by],
+         charge.charged_on, charge.ends_on, charge.added_by, charge.kind],
     )  # fmt: skip
     if not added.rowcount:
         return False
-    key = f"charge:{charge.reference}"
-    post(
-        conn, Entry(charge.account_id, key, House.CUSTOMER, House.FEES, charge.amount, kind, charge.reference)
-    )
+    entry = Entry(
+        charge.account_id, f"charge:{charge.reference}", House.CUSTOMER, credit, charge.amount, charge.kind,
+        charge.reference, charge.charged_on,
+    )  # fmt: skip
+    post(conn, entry)
     announce_account(conn, charge.account_id)
     return True
 

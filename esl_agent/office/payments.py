@@ -8,7 +8,7 @@ meanwhile goes below zero, and the account makes no calls until that is paid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -18,6 +18,7 @@ from psycopg.rows import kwargs_row
 
 from esl_agent.core.money import ZERO
 from esl_agent.errors import EslAgentError
+from esl_agent.office.charges import Charge, make_charge
 from esl_agent.store.accounts import Account, CustomerType, get_account, lock, lock_open
 from esl_agent.store.changes import announce_account
 from esl_agent.store.ledger import Entry, House, post
@@ -125,7 +126,9 @@ def take_payment(conn: Connection, new: NewPayment) -> Booked:
             " VALUES (%s, %s, %s, %s, %s, %s)",
             [new.account_id, new.reference, new.method, new.amount, new.received_on, new.by],
         )
-        _move(conn, new.account_id, new.reference, TOP_UP, House.CASH, House.CUSTOMER, new.amount)
+        key = f"{TOP_UP}:{new.reference}"
+        sides = (House.CASH, House.CUSTOMER)
+        post(conn, Entry(new.account_id, key, *sides, new.amount, TOP_UP, new.reference, new.received_on))
         return _booked(conn, new.account_id, new.reference)
 
 
@@ -156,10 +159,27 @@ def return_payment(conn: Connection, what: Return, policy: ReturnFeePolicy) -> B
             " WHERE account_id = %s AND reference = %s",
             [what.returned_on, what.reason, fee, what.by, what.account_id, what.reference],
         )
-        reverse = (conn, what.account_id, what.reference)
-        _move(*reverse, RETURNED, House.CUSTOMER, House.CASH, payment.amount)
+        owed = Charge(
+            account_id=what.account_id,
+            reference=f"returned payment {what.reference}",
+            description=f"Payment {what.reference} returned: {what.reason}",
+            amount=payment.amount,
+            is_taxed=False,
+            charged_on=what.returned_on,
+            ends_on=None,
+            added_by=what.by,
+            kind=RETURNED,
+        )
+        make_charge(conn, owed, House.CASH)
         if fee:
-            _move(*reverse, RETURN_FEE, House.CUSTOMER, House.FEES, fee)
+            fee_charge = replace(
+                owed,
+                reference=f"fee of {owed.reference}",
+                description=f"Fee: payment {what.reference} returned",
+                amount=fee,
+                kind=RETURN_FEE,
+            )
+            make_charge(conn, fee_charge)
         return _booked(conn, what.account_id, what.reference)
 
 
@@ -172,12 +192,6 @@ def list_payments(
         return _select(conn, order, limit)
     get_account(conn, account_id)
     return _select(conn, "WHERE account_id = %s " + order, account_id, limit)
-
-
-def _move(
-    conn: Connection, account_id: int, reference: str, kind: str, debit: House, credit: House, amount: Decimal
-) -> None:
-    post(conn, Entry(account_id, f"{kind}:{reference}", debit, credit, amount, kind, reference))
 
 
 def _booked(conn: Connection, account_id: int, reference: str) -> Booked:

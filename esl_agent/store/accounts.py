@@ -24,7 +24,7 @@ ACCOUNTS_LISTED_MAX: Final = 1_000
 _SELECT: Final = (
     "SELECT account_id, name, plan, currency, state, state_reason, state_since, state_by, terms_version,"
     " terms_accepted_at, credit_limit, balance, reserved, created_at, calls_up, day_spent, spent_on,"
-    " customer_type"
+    " customer_type, is_taxed, language, address, calls_invoiced_since"
     " FROM accounts "
 )
 
@@ -71,6 +71,10 @@ class Account:
     day_spent: Decimal  # on calls, on the day `spent_on`
     spent_on: date
     customer_type: CustomerType
+    is_taxed: bool
+    language: str  # of invoices: en or fr
+    address: str
+    calls_invoiced_since: datetime | None  # None: calls are prepaid, and on no invoice
 
     @property
     def available(self) -> Decimal:
@@ -233,12 +237,40 @@ def change_credit_limit(conn: Connection, account_id: int, credit_limit: Decimal
         return get_account(conn, account_id)
 
 
-def change_customer_type(conn: Connection, account_id: int, customer_type: CustomerType) -> Account:
-    """Say what the customer is before the law."""
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """How an account is invoiced; what is None stays as it is."""
+
+    customer_type: CustomerType | None = None
+    is_taxed: bool | None = None
+    language: str | None = None  # of invoices: en or fr
+    address: str | None = None  # lines, under the name
+    calls_are_invoiced: bool | None = None  # from now on; else they are prepaid
+
+
+def change_billing(conn: Connection, account_id: int, new: Billing) -> Account:
+    """Change how an account is invoiced.  Raises AccountError."""
     with conn.transaction():
-        lock_open(conn, account_id)
+        account = lock_open(conn, account_id)
+        if new.calls_are_invoiced and not account.credit_limit:
+            raise AccountError(
+                f"account {account_id} has no credit, so its calls are prepaid:"
+                " `esl-agent account set-credit` first"
+            )
         conn.execute(
-            "UPDATE accounts SET customer_type = %s WHERE account_id = %s", [customer_type, account_id]
+            """
+            UPDATE accounts SET
+                customer_type = coalesce(%(customer_type)s, customer_type),
+                is_taxed = coalesce(%(is_taxed)s, is_taxed),
+                language = coalesce(%(language)s, language),
+                address = coalesce(%(address)s, address),
+                calls_invoiced_since = CASE %(calls_are_invoiced)s::boolean
+                    WHEN true THEN coalesce(calls_invoiced_since, now())
+                    WHEN false THEN NULL
+                    ELSE calls_invoiced_since END
+            WHERE account_id = %(account_id)s
+            """,
+            {name: getattr(new, name) for name in Billing.__slots__} | {"account_id": account_id},
         )
         return get_account(conn, account_id)
 

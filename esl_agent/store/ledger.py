@@ -7,7 +7,7 @@ account's stored balance, reserved sum and calls up are caches, and `check` re-a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, LiteralString
@@ -20,9 +20,9 @@ from esl_agent.store.pool import Connection
 
 POST: Final = """
     WITH entry AS (
-        INSERT INTO ledger (account_id, idempotency_key, debit, credit, amount, kind, reference)
+        INSERT INTO ledger (account_id, idempotency_key, debit, credit, amount, kind, reference, effective_on)
         VALUES (%(account_id)s, %(idempotency_key)s, %(debit)s, %(credit)s, %(amount)s, %(kind)s,
-                %(reference)s)
+                %(reference)s, %(effective_on)s)
         ON CONFLICT (account_id, idempotency_key) DO NOTHING
         RETURNING account_id,
                   CASE 'customer' WHEN credit THEN amount WHEN debit THEN -amount ELSE 0 END AS change
@@ -77,6 +77,7 @@ class Entry:
     amount: Decimal
     kind: str
     reference: str
+    effective_on: date | None = None  # the day it counts from; None: the day it is recorded
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,9 @@ from esl_agent.office.payments import (
 from esl_agent.store import ledger
 from esl_agent.store.accounts import (
     AccountError,
+    Billing,
     CustomerType,
-    change_customer_type,
+    change_billing,
     close,
     get_account,
 )
@@ -178,7 +179,8 @@ def test_what_cannot_have_been_returned(conn: Connection) -> None:
 
 def test_a_customer_turns_out_to_be_a_consumer(conn: Connection) -> None:
     an_account(conn, PAYER, "0")
-    assert change_customer_type(conn, PAYER, CustomerType.CONSUMER).customer_type is CustomerType.CONSUMER
+    changed = change_billing(conn, PAYER, Billing(customer_type=CustomerType.CONSUMER))
+    assert (changed.customer_type, changed.language) == (CustomerType.CONSUMER, "en")
 
 
 def test_the_commands(conn: Connection, told: Command, refused: Command) -> None:

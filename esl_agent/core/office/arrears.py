@@ -22,8 +22,6 @@ from esl_agent.core.office.months import completed_months, months_after
 from esl_agent.core.office.recurring import to_cents
 
 MONTHLY_RATE: Final = Decimal("0.02")
-#: What the monthly rate comes to in a year, as the law wants it printed: 1.02 ^ 12 - 1.
-YEARLY_RATE: Final = ((1 + MONTHLY_RATE) ** 12 - 1).quantize(Decimal("0.0001"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +50,8 @@ def interest_days(due_on: date, on: date) -> list[date]:
 def interest_on(open_amount: Decimal, monthly_rate: Decimal = MONTHLY_RATE) -> Decimal:
     """For one completed month, half up to the cent."""
     return to_cents(open_amount * monthly_rate)
+
+
+def yearly_rate(monthly_rate: Decimal = MONTHLY_RATE) -> Decimal:
+    """What a monthly rate, compounded, comes to in a year, as the law wants it printed."""
+    return ((1 + monthly_rate) ** 12 - 1).quantize(Decimal("0.0001"))
