@@ -208,8 +208,7 @@ def _read(path: Path) -> bytes:
                 raise CdrFileError("it is no plain file")
             if state.st_size > FILE_BYTES_MAX:
                 raise CdrFileError(f"it has {state.st_size} bytes, and {FILE_BYTES_MAX} is the most")
-            with open(descriptor, "rb", closefd=False) as file:
-                return file.read(FILE_BYTES_MAX)
+            return os.read(descriptor, state.st_size)
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -26,7 +26,9 @@ REPORT: Final = HERE / "RESULTS.md"
 TIMEOUT_S: Final = 900
 
 #: In this order: the quick ones first.
-BENCHMARKS: Final = ("events", "rating", "deck_import", "settle", "admission", "cuts", "whole_calls")
+BENCHMARKS: Final = (
+    *("events", "rating", "deck_import", "cdr_files", "settle", "admission", "cuts", "whole_calls"),
+)
 #: What the project aims at: figure, target, whether more is better.
 TARGETS: Final[dict[str, tuple[float, bool]]] = {
     "events_ratio_vs_greenswitch": (15, True),

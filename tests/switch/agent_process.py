@@ -30,21 +30,33 @@ account_cache_s = 1
 
 
 class AgentProcess:
-    """`esl-agent run` with both doors open, where the switch asks."""
+    """`esl-agent run` with both doors open, where the switch asks.
 
-    def __init__(self, switch: PrivateSwitch, url: str, folder: Path) -> None:
+    `event_port` is where it finds the Event Socket, if not at the switch; `more` is further settings.
+    """
+
+    def __init__(
+        self,
+        switch: PrivateSwitch,
+        url: str,
+        folder: Path,
+        *,
+        event_port: int | None = None,
+        more: str = "",
+    ) -> None:
         self._log = folder / "log"
         self._settings = folder / "esl-agent.toml"
         self._settings.write_text(
             SETTINGS.format(
                 url=url,
                 host=switch.host,
-                port=switch.event_port,
+                port=event_port or switch.event_port,
                 password=switch.password,
                 admission_port=switch.admission_port,
                 door=switch.door,
                 journal=folder / "journal",
             )
+            + more
         )
         self._child: Child | None = None
 
