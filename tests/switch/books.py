@@ -147,7 +147,7 @@ class Books:
 
     def _new(self) -> list[CdrRow]:
         rows = [row for row in self._cdrs() if row.leg_uuid not in self._old]
-        return sorted(rows, key=lambda row: row.created_us)
+        return sorted(rows, key=lambda row: (row.created_us, row.ended_us))  # two may begin in one tick
 
     def _cdrs(self) -> list[CdrRow]:
         with connected(self._url) as conn:
