@@ -33,6 +33,7 @@ from esl_agent.agent.doors import Doors, books_of
 from esl_agent.agent.finds import Finds
 from esl_agent.agent.holder import Holder
 from esl_agent.agent.journal_place import journal_of
+from esl_agent.agent.leaving import leave
 from esl_agent.agent.listener import Listener
 from esl_agent.agent.looks import Looks
 from esl_agent.agent.news import News
@@ -120,7 +121,7 @@ class Daemon:
             batch_max=limits.batch_max,
             switch=switch_name_of(config),
         )
-        switchboard = Switchboard(self._link.command, log)
+        self._switchboard = switchboard = Switchboard(self._link.command, log)
         self.desk = Desk(
             policy=self._policy,
             book=self._book,
@@ -220,6 +221,7 @@ class Daemon:
         for greenlet in greenlets:
             greenlet.link_exception(self._part_crashed)
         self._wait_replayed()
+        self._await_again()
         self._link.start()
         self._doors.open()
         self._stop.wait()
@@ -311,7 +313,6 @@ class Daemon:
             try:
                 self._make_partitions()
                 self._book.load()
-                self._recovery.await_again()
             except OUTAGE:
                 self._stop.wait(START_RETRY_S)
             else:
@@ -322,6 +323,16 @@ class Daemon:
         """What an earlier run left in the journal is in the books before anybody asks about a call."""
         while not self._stop.is_set() and not self._settler.wait_empty(START_RETRY_S):
             pass
+
+    def _await_again(self) -> None:
+        """What is held for calls that are up is known before the first event of one is heard."""
+        while not self._stop.is_set():
+            try:
+                self._recovery.await_again()
+            except OUTAGE:
+                self._stop.wait(START_RETRY_S)
+            else:
+                return
 
     def _make_partitions(self) -> None:
         with self._database.connection() as conn:
@@ -345,6 +356,7 @@ class Daemon:
         until_us = monotonic_us() + self._config.limits.drain_s * 1_000_000
         while (self.desk.live or len(self._events)) and monotonic_us() < until_us:
             gevent.sleep(PAUSE_S)
+        leave(self.desk, self._holder, self._switchboard)
         self._settler.wait_empty(self._config.limits.drain_s)
         self._holder.wait_empty(self._config.limits.drain_s)
 

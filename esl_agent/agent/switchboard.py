@@ -37,6 +37,11 @@ class Switchboard:
         """How long commands have taken lately, from the order to its answer; 0 if hardly at all."""
         return int(self._round_trip_us // ROUND_TRIP_STEP_US) * (ROUND_TRIP_STEP_US // 1_000)
 
+    @property
+    def in_flight(self) -> int:
+        """Commands that are not answered yet."""
+        return self._in_flight
+
     def kill(self, leg_uuid: str, cause: str) -> None:
         self._send(leg_uuid, lambda: [commands.uuid_kill(leg_uuid, cause)])
 
