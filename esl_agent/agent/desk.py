@@ -7,23 +7,28 @@ them on.  It runs in one greenlet, so no step of a call ever overlaps another.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from esl_agent.agent.book import Book, Priced
 from esl_agent.agent.cdr import cdr_of
 from esl_agent.agent.database import OUTAGE
-from esl_agent.agent.itinerary import Itineraries, Itinerary
-from esl_agent.agent.known import remember
-from esl_agent.agent.sounds import Sounds
+from esl_agent.agent.desk_needs import Alarm, AskHold, Switchboard
+from esl_agent.agent.itinerary import Answer, Gone, Itineraries, Itinerary
+from esl_agent.agent.live_call import LiveCall, known_of, who
+from esl_agent.agent.sounds import SILENCE, Sounds
+from esl_agent.agent.timing import Timing
 from esl_agent.core import call as machine
-from esl_agent.core.call import Call, CallPolicy, Phase
+from esl_agent.core.budget import is_metered
+from esl_agent.core.call import CallPolicy, Phase
+from esl_agent.core.call_parts import Step
 from esl_agent.core.call_signals import (
     AnnounceEnd,
     Answered,
+    AnsweredToo,
     ArmSwitchCut,
     AskDue,
     CutDue,
@@ -32,6 +37,7 @@ from esl_agent.core.call_signals import (
     Effects,
     Ended,
     Event,
+    FoundUp,
     HoldMoney,
     KillLeg,
     MoneyCame,
@@ -51,8 +57,6 @@ from esl_agent.store.cdrs import CdrRow, Source
 
 #: Calls that came in and were refused, until their leg has ended.
 REFUSED_INBOUND_MAX: Final = 20_000
-#: However slow the switch is: a kill is sent no earlier than this, unless the operator says so.
-CUT_LEAD_MAX_MS: Final = 80
 #: Legs that ended lately, so that an event of theirs that comes late does not start them again.
 ENDED_LATELY_MAX: Final = 20_000
 #: Legs that are over and can't be priced while the database is away; the switch's files have them too.
@@ -61,31 +65,6 @@ UNPRICED_MAX: Final = 20_000
 
 #: What a timer of each kind tells the machine.
 DUE: Final[dict[Timer, Event]] = {Timer.ASK: AskDue(), Timer.CUT: CutDue(), Timer.WARN: WarnDue()}
-
-
-class Switchboard(Protocol):
-    """What the desk asks of the switch; none of it waits for the answer."""
-
-    @property
-    def round_trip_ms(self) -> int: ...
-
-    def kill(self, leg_uuid: str, cause: str) -> None: ...
-    def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None: ...
-    def disarm_cut(self, leg_uuid: str) -> None: ...
-
-
-class Alarm(Protocol):
-    def set(self, owner: str, timer: Timer, at_us: int) -> None: ...
-    def drop(self, owner: str) -> None: ...
-
-
-@dataclass(slots=True)
-class LiveCall:
-    """A call that is up, and how it was priced."""
-
-    call: Call
-    priced: Priced
-    source: Source = Source.LIVE  # how its end is known
 
 
 class Desk:
@@ -98,35 +77,36 @@ class Desk:
         book: Book,
         now_us: Callable[[], int],
         timers: Alarm,
-        ask_hold: Callable[[int, str, HoldMoney, Callable[[Event], None], str], None],
+        ask_hold: AskHold,
         settle: Callable[[CdrRow, str | None], None],
         release: Callable[[int, str], None],
         switchboard: Switchboard,
         log: Log,
         live_max: int,
         ends_barred: bool = True,
-        sounds: Sounds | None = None,
+        sounds: Sounds = SILENCE,
     ) -> None:
         self.live: dict[str, LiveCall] = {}
-        self._policy = policy
-        self._cut_lead_ms = policy.cut_lead_ms
+        self._timing = Timing(policy, switchboard)
         self._book = book
         self._now_us = now_us
         self._timers = timers
         self._ask_hold = ask_hold
         self._settle = settle
         self._release = release
-        self._itineraries = Itineraries()
+        self.itineraries = Itineraries()
         self._switchboard = switchboard
         self._log = log
         self._live_max = live_max
         self._ends_barred = ends_barred
-        self._sounds = sounds
+        self._let_hear = sounds.let_hear
         self._ended_lately: OrderedDict[str, None] = OrderedDict()
         self._refused_inbound: OrderedDict[str, str] = OrderedDict()
         self._unpriced: OrderedDict[str, tuple[LegEnd, Source]] = OrderedDict()
         self.carriers_up: Counter[str] = Counter()
         self._low: set[str] = set()  # legs that talk and were refused more money
+        #: Legs that take over a hold, and their end if it comes before the store's answer.
+        self._taking: dict[str, tuple[LegEnd, Source, Priced | None] | None] = {}
 
     # What the switch says.
 
@@ -134,9 +114,10 @@ class Desk:
         """A leg came up; it is taken on if it is one of ours."""
         if leg.leg_uuid in self.live or leg.leg_uuid in self._ended_lately:
             return
-        itinerary = self._itineraries.of_leg(leg.leg_uuid)
+        itinerary = self.itineraries.of_leg(leg.leg_uuid)
         if itinerary is not None:
-            self._begin_planned(leg, itinerary)
+            if leg.leg_uuid not in itinerary.begun:
+                self._begin_planned(leg, itinerary)
             return
         priced = self._book.price(leg)
         if priced is not None:
@@ -144,7 +125,7 @@ class Desk:
 
     def _begin_planned(self, leg: Leg, itinerary: Itinerary) -> None:
         """A leg that was admitted: its money is held already."""
-        self._itineraries.leg_began(leg.leg_uuid)
+        self.itineraries.leg_began(leg.leg_uuid)
         # One that came in was created before the answer could be set on it.
         leg = replace(leg, product=itinerary.priced.leg.product)
         priced = replace(itinerary.priced, leg=leg)
@@ -158,10 +139,29 @@ class Desk:
             self._log("QUEUE_FULL", queue="live calls", limit=self._live_max)
             refused = refused or "too_many_calls"
         if refused:
-            begun = machine.begin_refused(priced.leg, priced.price, refused, self._policy, self._now_us())
+            begun = machine.begin_refused(
+                priced.leg, priced.price, refused, self._timing.policy(), self._now_us()
+            )
         else:
-            begun = machine.begin(priced.leg, priced.price, self._policy)
+            begun = self._begin_beside(priced) or machine.begin(
+                priced.leg, priced.price, self._timing.policy()
+            )
         self._take_up(LiveCall(begun[0], priced), begun[1])
+
+    def _begin_beside(self, priced: Priced) -> Step | None:
+        """A leg that rings beside others of its call lives on what is held for them; None where none do."""
+        leg = priced.leg
+        itinerary = self.itineraries.join(priced, self._now_us())
+        if itinerary is None:
+            return None
+        self.itineraries.leg_began(leg.leg_uuid)
+        holder = self.live.get(itinerary.holder)
+        if holder is None:
+            return None
+        if holder.call.phase is Phase.ASKING:
+            return machine.begin_sharing(leg, priced.price)
+        is_held = holder.call.phase is Phase.RINGING
+        return machine.begin_held(leg, priced.price, holder.call.held) if is_held else None
 
     def _take_up(self, live: LiveCall, effects: Effects) -> None:
         leg = live.call.leg
@@ -172,8 +172,35 @@ class Desk:
 
     def leg_answered(self, leg: Leg) -> None:
         self.leg_created(leg)  # where its creation was missed, or comes later
-        if leg.answered_us is not None:
-            self.tell(leg.leg_uuid, Answered(leg.answered_us))
+        if leg.answered_us is None or leg.leg_uuid not in self.live:
+            return
+        answer = self.itineraries.leg_answered(leg.leg_uuid)
+        is_second = answer is Answer.TOO and is_metered(self.live[leg.leg_uuid].call.price)
+        self.tell(leg.leg_uuid, AnsweredToo(leg.answered_us) if is_second else Answered(leg.answered_us))
+        if answer is Answer.TAKES:
+            self._take_over(leg.leg_uuid)
+
+    def _take_over(self, leg_uuid: str) -> None:
+        """Ask for what the leg is thought to have already: the store is to hold it under its name."""
+        live = self.live[leg_uuid]
+        if is_metered(live.call.price):
+            self._taking[leg_uuid] = None
+            self._ask(live, machine.first_hold(live.call.price, self._timing.policy()))
+
+    def _ask(self, live: LiveCall, ask: HoldMoney) -> None:
+        leg_uuid = live.call.leg.leg_uuid
+        tell = partial(self._hold_told, leg_uuid)
+        takes_from = self.itineraries.takes_from(leg_uuid)
+        self._ask_hold(
+            live.priced.account_id, leg_uuid, ask, tell, known_of(live, self._now_us()), takes_from
+        )
+
+    def _hold_told(self, leg_uuid: str, event: Event) -> None:
+        """What the store says of a hold, to all legs that live on it."""
+        for each in self.itineraries.sharing(leg_uuid):
+            self.tell(each, event)
+        if over := self._taking.pop(leg_uuid, None):
+            self.leg_ended(*over)
 
     def leg_ended(self, end: LegEnd, source: Source = Source.LIVE, priced: Priced | None = None) -> None:
         """A leg is over: what it cost is settled, whether or not we saw it begin.
@@ -181,13 +208,18 @@ class Desk:
         `source` says how that is known, `priced` what the leg costs where that is known elsewhere.
         """
         leg_uuid = end.leg.leg_uuid
-        if self._itineraries.of_leg(leg_uuid):
+        has_lost = self.itineraries.has_lost(end)
+        if self.itineraries.of_leg(leg_uuid):
             self.leg_created(end.leg)
+            if not has_lost:
+                self.leg_answered(end.leg)  # where that was missed, or comes later
         self.caller_gone(leg_uuid)
         live = self.live.get(leg_uuid)
-        if live is not None:
+        if leg_uuid in self._taking and not has_lost:
+            self._taking[leg_uuid] = (end, source, priced)
+        elif live is not None:
             live.source = source
-            self.tell(leg_uuid, Ended(end))
+            self.tell(leg_uuid, Ended(end, has_lost))
         elif leg_uuid not in self._ended_lately:
             self._settle_unseen(end, source, priced)
 
@@ -220,15 +252,14 @@ class Desk:
 
         The leg of a call that came in is there already, or its event is on its way.
         """
-        self._itineraries.add(itinerary)
+        self.itineraries.add(itinerary)
         live = self.live.get(itinerary.leg_uuids[0])
         if live is not None and live.call.phase in (Phase.ASKING, Phase.RINGING):
             self._begin_planned(live.call.leg, itinerary)
 
     def give_up_newest(self, caller_leg_uuid: str) -> None:
         """The switch never heard that the caller's last call was admitted."""
-        for account_id, leg_uuid in self._itineraries.newest_gone(caller_leg_uuid):
-            self._release(account_id, leg_uuid)
+        self._release_all(self.itineraries.newest_gone(caller_leg_uuid))
 
     def refuse_inbound(self, leg_uuid: str, reason: str) -> None:
         """A call that came in is refused; its own leg's CDR says why."""
@@ -238,14 +269,9 @@ class Desk:
 
     def give_up_overdue(self) -> None:
         """Free what is held for legs that did not come."""
-        for account_id, leg_uuid in self._itineraries.overdue(self._now_us()):
-            self._release(account_id, leg_uuid)
+        self._release_all(self.itineraries.overdue(self._now_us()))
 
     # What recovery finds (agent/finds.py).
-
-    @property
-    def itineraries(self) -> Itineraries:
-        return self._itineraries
 
     def has_ended(self, leg_uuid: str) -> bool:
         """Whether it was settled lately."""
@@ -254,15 +280,25 @@ class Desk:
     def begin_again(self, priced: Priced, held: Decimal) -> None:
         """A leg that is up and is not known here; `held` is held for it."""
         leg = priced.leg
-        if self._itineraries.of_leg(leg.leg_uuid) is not None:
-            self._itineraries.leg_began(leg.leg_uuid)
-        begun = machine.begin_again(leg, priced.price, held, self._timing(), self._now_us())
+        if self.itineraries.of_leg(leg.leg_uuid) is not None:
+            self.itineraries.leg_began(leg.leg_uuid)
+        begun = machine.begin_again(leg, priced.price, held, self._timing.policy(), self._now_us())
         self._take_up(LiveCall(begun[0], priced), begun[1])
+        self._take_what_is_held(leg)
+
+    def found_up(self, leg: Leg) -> None:
+        """A live leg is up, and may have been answered unheard."""
+        self.tell(leg.leg_uuid, FoundUp(leg.answered_us))
+        self._take_what_is_held(leg)
+
+    def _take_what_is_held(self, leg: Leg) -> None:
+        is_answered = leg.answered_us is not None
+        if is_answered and self.itineraries.leg_answered(leg.leg_uuid) is Answer.TAKES:
+            self._take_over(leg.leg_uuid)
 
     def caller_gone(self, caller_leg_uuid: str) -> None:
         """The caller's leg is over, of whichever kind it is: what it was to bring will not come."""
-        for account_id, leg_uuid in self._itineraries.caller_ended(caller_leg_uuid):
-            self._release(account_id, leg_uuid)
+        self._release_all(self.itineraries.caller_ended(caller_leg_uuid))
 
     # What the books say.
 
@@ -280,12 +316,11 @@ class Desk:
             elif self._ends_barred and live.priced.number.number_class not in NEVER_CHARGED:
                 self.tell(leg_uuid, MustEnd(barred[account_id]))
         if self._ends_barred:
-            for account_id, leg_uuid in self._itineraries.of_accounts_gone(barred):
-                self._release(account_id, leg_uuid)
+            self._release_all(self.itineraries.of_accounts_gone(barred))
 
     def money_freed(self, account_ids: Collection[int]) -> None:
         """What calls of these left is free: for those that have asked for the last time already."""
-        policy = self._policy
+        policy = self._timing.policy()
         soon_us = self._now_us() + (policy.last_ask_ms + policy.cut_lead_ms) * US_PER_MS
         for leg_uuid in tuple(self._low):
             live = self.live[leg_uuid]
@@ -302,30 +337,19 @@ class Desk:
         live = self.live.get(leg_uuid)
         if live is None:
             return
-        live.call, effects = machine.step(live.call, event, self._timing(), self._now_us())
+        live.call, effects = machine.step(live.call, event, self._timing.policy(), self._now_us())
         if live.call.is_last and live.call.phase is Phase.TALKING:
             self._low.add(leg_uuid)
         else:
             self._low.discard(leg_uuid)
         self._carry_out(live, effects)
 
-    def _timing(self) -> CallPolicy:
-        """The policy, with kills sent the earlier the longer commands take."""
-        lead_ms = self._cut_lead_ms + self._switchboard.round_trip_ms
-        lead_ms = min(lead_ms, max(self._cut_lead_ms, CUT_LEAD_MAX_MS))
-        if lead_ms != self._policy.cut_lead_ms:
-            self._policy = replace(self._policy, cut_lead_ms=lead_ms)
-        return self._policy
-
     def _carry_out(self, live: LiveCall, effects: Effects) -> None:
         leg_uuid = live.call.leg.leg_uuid
         for effect in effects:
             match effect:
                 case HoldMoney():
-                    known = _known(live, self._now_us())
-                    self._ask_hold(
-                        live.priced.account_id, leg_uuid, effect, partial(self.tell, leg_uuid), known
-                    )
+                    self._ask(live, effect)
                 case SetTimer(timer, at_us):
                     self._timers.set(leg_uuid, timer, at_us)
                 case DropTimers():
@@ -335,33 +359,36 @@ class Desk:
                 case DisarmSwitchCut():
                     self._switchboard.disarm_cut(leg_uuid)
                 case WarnCaller() | AnnounceEnd():
-                    self._let_hear(live, effect)
+                    self._let_hear(live.priced.leg, effect)
                 case KillLeg(cause):
                     self._switchboard.kill(leg_uuid, cause)
                 case Settle():
                     refused = self._refused_inbound.pop(leg_uuid, None)
                     settle = replace(effect, refused=refused) if refused else effect
-                    self._settle(cdr_of(live.priced, settle, live.source), self._hand_to(effect.end))
+                    self._settle_leg(live, settle)
                 case Note(word, fields):
-                    self._log(word, **_who(live), **fields)
+                    self._log(word, **who(live), **fields)
         if live.call.phase is Phase.ENDED:
             self._forget(leg_uuid)
 
-    def _let_hear(self, live: LiveCall, effect: WarnCaller | AnnounceEnd) -> None:
-        if self._sounds is None:
+    def _settle_leg(self, live: LiveCall, settle: Settle) -> None:
+        """The hold of a leg that cost nothing goes on to the next of its call, which may wait for it."""
+        end = settle.end
+        was_answered = end.leg.answered_us is not None and not self.itineraries.has_lost(end)
+        heir, gone = self.itineraries.leg_ended(end.leg.leg_uuid, was_answered=was_answered)
+        self._settle(cdr_of(live.priced, settle, live.source), heir)
+        self._release_all(gone)
+        going_on = self.live.get(heir or "")
+        if going_on is None:
             return
-        leg = live.priced.leg
-        if isinstance(effect, WarnCaller):
-            self._sounds.warn(leg)
-        else:
-            self._sounds.announce_end(leg)
+        if going_on.call.phase is Phase.ASKING:
+            self._take_over(going_on.call.leg.leg_uuid)
+        elif not going_on.call.paid_s and not going_on.call.is_asking:
+            self.tell(going_on.call.leg.leg_uuid, AskDue())
 
-    def _hand_to(self, end: LegEnd) -> str | None:
-        """The leg that gets the hold of one that ended unanswered."""
-        if self._itineraries.of_leg(end.leg.leg_uuid) is None:
-            return None
-        was_answered = end.leg.answered_us is not None
-        return self._itineraries.leg_ended(end.leg.leg_uuid, was_answered=was_answered)
+    def _release_all(self, gone: Iterable[Gone]) -> None:
+        for account_id, leg_uuid in gone:
+            self._release(account_id, leg_uuid)
 
     def _forget(self, leg_uuid: str) -> None:
         live = self.live.pop(leg_uuid, None)
@@ -370,28 +397,3 @@ class Desk:
         self._ended_lately[leg_uuid] = None
         if len(self._ended_lately) > ENDED_LATELY_MAX:
             self._ended_lately.popitem(last=False)
-
-
-def _who(live: LiveCall) -> dict[str, object]:
-    """What every line about a call begins with."""
-    priced = live.priced
-    return {
-        "leg": priced.leg.leg_uuid,
-        "account": priced.account_id,
-        "product": priced.leg.product,
-        "caller": priced.leg.caller_number,
-        "to": priced.number.digits or priced.leg.priced_number,
-        "rate": None if priced.price.is_free else priced.price.rate_per_minute,
-    }
-
-
-def _known(live: LiveCall, now_us: int) -> str:
-    """What is to be kept with the hold of a leg that is up."""
-    leg = live.call.leg
-    return remember(
-        live.priced,
-        leg.other_leg_uuid or "",
-        [(leg.leg_uuid, leg.carrier)],
-        as_of_us=now_us,
-        answered_us=live.call.answered_us,
-    )

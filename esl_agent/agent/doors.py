@@ -10,7 +10,8 @@ from typing import Any, Final
 from esl_agent.agent.admission import Admission
 from esl_agent.agent.book import Book
 from esl_agent.agent.database import Database
-from esl_agent.agent.desk import Desk, LiveCall
+from esl_agent.agent.desk import Desk
+from esl_agent.agent.live_call import LiveCall
 from esl_agent.config import AdmissionConfig
 from esl_agent.core import budget
 from esl_agent.core.admission.question import Question

@@ -12,11 +12,11 @@ from typing import Final
 
 from esl_agent.agent.book import Book
 from esl_agent.agent.database import OUTAGE
-from esl_agent.agent.desk import Desk, LiveCall
+from esl_agent.agent.desk import Desk
 from esl_agent.agent.itinerary import Itinerary
 from esl_agent.agent.known import Known, KnownError, priced_of, recall
+from esl_agent.agent.live_call import LiveCall
 from esl_agent.core.call import Phase
-from esl_agent.core.call_signals import FoundUp
 from esl_agent.core.leg import Direction, Leg, LegEnd, Product
 from esl_agent.core.money import ZERO
 from esl_agent.core.recovery import Standing, last_known_end
@@ -87,7 +87,7 @@ class Finds:
         """Whether it is one of ours, and on the desk now; None where that can't be told yet."""
         leg_uuid = leg.leg_uuid
         if leg_uuid in self._desk.live:
-            self._desk.tell(leg_uuid, FoundUp(leg.answered_us))
+            self._desk.found_up(leg)
             return True
         if self._desk.has_ended(leg_uuid):
             return True

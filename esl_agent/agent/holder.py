@@ -50,10 +50,18 @@ class Holder:
         return len(self._queue)
 
     def ask(
-        self, account_id: int, leg_uuid: str, hold: HoldMoney, tell: Tell, known: str | None = None
+        self,
+        account_id: int,
+        leg_uuid: str,
+        hold: HoldMoney,
+        tell: Tell,
+        known: str | None = None,
+        takes_from: tuple[str, ...] = (),
     ) -> None:
-        """`known` (agent/known.py) is kept with what is held."""
-        request = HoldRequest(account_id, leg_uuid, hold.least, hold.want, hold.spare, self._switch, known)
+        """`known` (agent/known.py) is kept with what is held; `takes_from` are other legs of the call."""
+        request = HoldRequest(
+            account_id, leg_uuid, hold.least, hold.want, hold.spare, self._switch, known, takes_from
+        )
         try:
             self._queue.put(Asked(request, tell))
         except QueueFullError:

@@ -7,8 +7,9 @@ call that comes in or is forwarded the caller is somebody else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from esl_agent.core.call_signals import AnnounceEnd, WarnCaller
 from esl_agent.core.leg import Leg, Product
 
 
@@ -23,14 +24,20 @@ class Player(Protocol):
 class Sounds:
     """`warn_sound` is a file or stream, `end_announcement` a place in the dialplan; "" for none."""
 
-    player: Player
+    player: Player | None
     warn_sound: str
     end_announcement: str
+
+    def let_hear(self, leg: Leg, effect: WarnCaller | AnnounceEnd) -> None:
+        if isinstance(effect, WarnCaller):
+            self.warn(leg)
+        else:
+            self.announce_end(leg)
 
     def warn(self, leg: Leg) -> None:
         """Let the caller of this billed leg hear the tone; the other end doesn't."""
         caller = _paying_caller(leg)
-        if self.warn_sound and caller:
+        if self.player and self.warn_sound and caller:
             self.player.play(caller, self.warn_sound)
 
     def announce_end(self, leg: Leg) -> None:
@@ -40,8 +47,12 @@ class Sounds:
         waits for nothing, so the leg lives no longer for it.
         """
         caller = _paying_caller(leg)
-        if self.end_announcement and caller:
+        if self.player and self.end_announcement and caller:
             self.player.go_on_after_bridge(caller, self.end_announcement)
+
+
+#: Nobody hears anything.
+SILENCE: Final = Sounds(None, "", "")
 
 
 def _paying_caller(leg: Leg) -> str | None:

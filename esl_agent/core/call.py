@@ -32,6 +32,10 @@ The machine neither reads a clock nor does anything: `now_us` is an argument
 Free legs (emergency, crisis, toll-free under the option) hold nothing and have
 no timers; they walk through the same phases.  Every leg ends in one `Settle`.
 
+Legs of one call that ring at once share what is held (agent/itinerary.py) and
+hear the same of it.  One that is answered after another waits for the switch to
+let go of one of the two, before it asks for money of its own.
+
 Transitions
 -----------
     phase     event         next phase   effects
@@ -40,9 +44,11 @@ Transitions
     asking    HoldRefused   ending       kill
     asking    HoldFailed    ending       kill
     asking    Answered      talking      cut timer at `unfunded_ms`
+    asking    AnsweredToo   talking      cut timer at `unfunded_ms`, ask timer at half of it
     asking    FoundUp       talking      as Answered, if it was
     asking    Ended         ended        settle
     ringing   Answered      talking      both cut-offs, ask timer
+    ringing   AnsweredToo   talking      as asking
     ringing   FoundUp       talking      both cut-offs, or hold where the money is used up; if it was answered
     ringing   Ended         ended        settle
     talking   Held          talking      both cut-offs and ask timer, moved on
@@ -80,6 +86,7 @@ from esl_agent.core.call_parts import ENDED_CAUSE, NO_DECISION, Step
 from esl_agent.core.call_signals import (
     AnnounceEnd,
     Answered,
+    AnsweredToo,
     AskDue,
     CutDue,
     Effect,
@@ -106,7 +113,7 @@ from esl_agent.core.price import Price
 
 __all__ = [
     "TRANSITIONS", "Call", "CallPolicy", "Phase", "begin", "begin_again", "begin_held", "begin_refused",
-    "end_unseen", "first_hold", "first_switch_cut_s", "paid_end_us", "step",
+    "begin_sharing", "end_unseen", "first_hold", "first_switch_cut_s", "paid_end_us", "step",
 ]  # fmt: skip
 
 #: How often a kill is repeated before the machine leaves the leg to the switch's own cut.
@@ -143,9 +150,13 @@ def begin_held(leg: Leg, price: Price, held: Decimal) -> Step:
 
 def first_switch_cut_s(price: Price, held: Decimal) -> int:
     """What the switch is to arm when a leg that `held` is held for is answered; see `begin_held`."""
-    return parts.switch_cut_s(
-        budget.talk_s(price, budget.seconds_funded(price, held)) * US_PER_S, is_last=False
-    )
+    talk_s = budget.talk_s(price, budget.seconds_funded(price, held))
+    return parts.switch_cut_s(talk_s * US_PER_S, is_last=False)
+
+
+def begin_sharing(leg: Leg, price: Price) -> Step:
+    """A leg that rings beside one of its call whose first hold is asked for: it is told what comes of it."""
+    return Call(leg, price, Phase.ASKING, is_asking=True), ()
 
 
 def begin_refused(leg: Leg, price: Price, reason: str, policy: CallPolicy, now_us: int) -> Step:
@@ -210,6 +221,10 @@ def _answered(call: Call, event: Answered, policy: CallPolicy, now_us: int) -> S
     return call, (note, *effects, *warnings)
 
 
+def _answered_too(call: Call, event: AnsweredToo, policy: CallPolicy, now_us: int) -> Step:
+    return parts.wait_for_hold(call, event.answered_us, policy)
+
+
 def _extended(call: Call, event: Held, policy: CallPolicy, now_us: int) -> Step:
     before = call.paid_s
     call = replace(parts.paid(call, event), is_last=False, is_spent=False)
@@ -233,10 +248,9 @@ def _not_extended(call: Call, event: HoldRefused | HoldFailed, policy: CallPolic
     call = replace(call, is_asking=False, is_last=True, is_spent=is_spent, funded_s=call.paid_s)
     effects: list[Effect] = []
     if not known:
-        effects.append(
-            Note("CALL_LOW_BALANCE", {"reason": reason, "left_s": parts.left_us(call, now_us) // US_PER_S})
-        )
-        effects.append(parts.switch_cut(call, now_us))
+        left_s = parts.left_us(call, now_us) // US_PER_S
+        low = Note("CALL_LOW_BALANCE", {"reason": reason, "left_s": left_s})
+        effects += [low, parts.switch_cut(call, now_us)]
     cut_at_us = parts.cut_due_us(call, policy)
     effects.append(SetTimer(Timer.CUT, cut_at_us))  # the lead may be another by now
     ask_again_us = cut_at_us - policy.last_ask_ms * US_PER_MS
@@ -285,10 +299,8 @@ def _talk_s(leg: Leg, now_us: int) -> int | None:
 
 def _cut(call: Call, event: CutDue, policy: CallPolicy, now_us: int) -> Step:
     call = replace(call, phase=Phase.ENDING, kills=1)
-    note = Note(
-        "CALL_CUT",
-        {"held": call.held, "paid_s": call.paid_s, "left_ms": parts.left_us(call, now_us) // US_PER_MS},
-    )
+    left_ms = parts.left_us(call, now_us) // US_PER_MS
+    note = Note("CALL_CUT", {"held": call.held, "paid_s": call.paid_s, "left_ms": left_ms})
     before = (AnnounceEnd(),) if call.is_spent else ()
     return call, (*before, KillLeg(call.kill_cause), note, parts.kill_timer(policy, now_us))
 
@@ -351,7 +363,7 @@ def _leave(call: Call, event: Leaving, policy: CallPolicy, now_us: int) -> Step:
 
 
 def _ended(call: Call, event: Ended, policy: CallPolicy, now_us: int) -> Step:
-    return parts.end_of(call, event.end)
+    return parts.end_of(call, event.end, has_lost=event.has_lost)
 
 
 Handler = Callable[[Call, Any, CallPolicy, int], Step]
@@ -361,9 +373,11 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.ASKING, HoldRefused): _refused,
     (Phase.ASKING, HoldFailed): _undecided,
     (Phase.ASKING, Answered): _answered,
+    (Phase.ASKING, AnsweredToo): _answered_too,
     (Phase.ASKING, FoundUp): _answer_found,
     (Phase.ASKING, Ended): _ended,
     (Phase.RINGING, Answered): _answered,
+    (Phase.RINGING, AnsweredToo): _answered_too,
     (Phase.RINGING, FoundUp): _answer_found,
     (Phase.RINGING, Ended): _ended,
     (Phase.TALKING, Held): _extended,

@@ -106,10 +106,22 @@ def kill_timer(policy: CallPolicy, now_us: int) -> SetTimer:
     return SetTimer(Timer.CUT, now_us + policy.kill_retry_ms * US_PER_MS)
 
 
-def end_of(call: Call, end: LegEnd) -> Step:
+def wait_for_hold(call: Call, answered_us: int, policy: CallPolicy) -> Step:
+    """The leg talks and has nothing yet: it asks after half of the time that it may do so."""
+    call = replace(call, phase=Phase.TALKING, answered_us=answered_us, held=ZERO, paid_s=0, is_asking=False)
+    wait_us = policy.unfunded_ms * US_PER_MS
+    return call, (
+        Note("CALL_ANSWERED", {"paid_s": 0}),
+        SetTimer(Timer.CUT, answered_us + wait_us),
+        SetTimer(Timer.ASK, answered_us + wait_us // 2),
+    )
+
+
+def end_of(call: Call, end: LegEnd, *, has_lost: bool = False) -> Step:
     if end.hangup_cause == ENDED_CAUSE == call.kill_cause:
         end = replace(end, ended_by="agent")
-    charge = rate_leg(call.price, end.duration_us if end.leg.answered_us is not None else None)
+    is_billed = end.leg.answered_us is not None and not has_lost
+    charge = rate_leg(call.price, end.duration_us if is_billed else None)
     effects: list[Effect] = [DropTimers()]
     if call.switch_cut:
         effects.append(DisarmSwitchCut())

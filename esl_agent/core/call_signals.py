@@ -43,6 +43,13 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class AnsweredToo:
+    """Another leg of the same call was answered before this one, and has what is held for the call."""
+
+    answered_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class AskDue:
     pass
 
@@ -83,7 +90,10 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
+    """With `has_lost` another leg of its call was answered, and is paid for in its place."""
+
     end: LegEnd
+    has_lost: bool = False
 
 
 Event = (
@@ -91,6 +101,7 @@ Event = (
     | HoldRefused
     | HoldFailed
     | Answered
+    | AnsweredToo
     | AskDue
     | CutDue
     | WarnDue

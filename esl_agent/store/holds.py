@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 
 from esl_agent.core.money import ZERO
 from esl_agent.store.pool import Connection, Cursor, as_columns
+from esl_agent.store.take_over import take_over
 
 LOCK_ACCOUNTS: Final = """
     SELECT FROM accounts WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE
@@ -62,6 +63,7 @@ class HoldRequest:
     spare: Decimal = ZERO
     switch: str = ""  # the name of the switch whose leg it is
     known: str | None = None  # of the call, JSON: what taking it up again needs
+    takes_from: tuple[str, ...] = ()  # other legs of its call, whose hold it may take first
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,13 @@ def hold_many(
 
     `today` is the operator's date; None takes the database's.
     """
-    batches = list(without_repeats(requests, lambda ask: [(ask.account_id, ask.leg_uuid)]))
-    if len(batches) == 1:
+    batches = list(without_repeats(requests, _legs))
+    if len(batches) == 1 and not any(request.takes_from for request in requests):
         decided = [_hold(conn, batches[0], today)]
     else:
         with conn.transaction():
             conn.execute(LOCK_ACCOUNTS, [sorted({request.account_id for request in requests})])
-            decided = [_hold(conn, batch, today) for batch in batches]
+            decided = [_take_and_hold(conn, batch, today) for batch in batches]
     return [
         HoldResult(account_id, leg_uuid, Outcome(outcome), held, available)
         for batch in decided
@@ -111,6 +113,15 @@ def without_repeats(
         seen |= own
     if piece:
         yield piece
+
+
+def _legs(ask: HoldRequest) -> list[tuple[int, str]]:
+    return [(ask.account_id, leg_uuid) for leg_uuid in (ask.leg_uuid, *ask.takes_from)]
+
+
+def _take_and_hold(conn: Connection, requests: Sequence[HoldRequest], today: date | None) -> Cursor:
+    take_over(conn, [(ask.account_id, leg, ask.leg_uuid) for ask in requests for leg in ask.takes_from])
+    return _hold(conn, requests, today)
 
 
 def _hold(conn: Connection, requests: Sequence[HoldRequest], today: date | None) -> Cursor:

@@ -196,7 +196,13 @@ class _Crowd:
         return Priced(leg, leg.account_id or 0, number, self.PRICE, "CAD")
 
     def hold(
-        self, account_id: int, leg_uuid: str, ask: HoldMoney, tell: Callable[[Event], None], _known: str
+        self,
+        account_id: int,
+        leg_uuid: str,
+        ask: HoldMoney,
+        tell: Callable[[Event], None],
+        _known: str,
+        takes_from: tuple[str, ...],
     ) -> None:
         gevent.spawn(tell, Held(ask.want, Decimal("1000.0000")))
 

@@ -83,6 +83,17 @@ class Budgets(RuleBasedStateMachine):
         for _ in range(calls):
             self.world.place(**call)  # type: ignore[arg-type]
 
+    @rule(
+        account_id=st.sampled_from(ACCOUNTS),
+        price=st.sampled_from(PRICES),
+        talk_ms=st.integers(100, 40_000),
+        legs_answers=st.sampled_from(((2, 1), (2, 2), (3, 1), (3, 2), (2, 0))),
+        is_admitted=st.booleans(),
+    )
+    def ring_at_once(self, legs_answers: tuple[int, int], **call: object) -> None:
+        legs, answers = legs_answers
+        self.world.ring_at_once(legs=legs, answers=answers, **call)  # type: ignore[arg-type]
+
     @rule(ms=st.sampled_from((20, 300, 1_000, 5_500, 6_000, 20_000)))
     def wait(self, ms: int) -> None:
         self.world.run(self.world.now_us + ms * MS)
@@ -152,9 +163,11 @@ class PostgresPurse(Purse):
             accounts.suspend(self._conn, account_id, "unpaid", "test")
         super().set_active(account_id, is_active, now_us)
 
-    def hold(self, account_id: int, leg_uuid: str, ask: HoldMoney) -> tuple[str, Decimal, Decimal]:
-        expected = super().hold(account_id, leg_uuid, ask)
-        request = HoldRequest(account_id, leg_uuid, ask.least, ask.want, ask.spare)
+    def hold(
+        self, account_id: int, leg_uuid: str, ask: HoldMoney, takes_from: tuple[str, ...] = ()
+    ) -> tuple[str, Decimal, Decimal]:
+        expected = super().hold(account_id, leg_uuid, ask, takes_from)
+        request = HoldRequest(account_id, leg_uuid, ask.least, ask.want, ask.spare, takes_from=takes_from)
         [result] = hold_many(self._conn, [request])
         assert (result.outcome.value, result.held, result.available) == expected
         return expected

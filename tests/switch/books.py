@@ -121,8 +121,8 @@ class Books:
 
     def cdrs(self, count: int) -> list[CdrRow]:
         """The `count` new CDRs, of whomever, in the order in which their legs began."""
-        wait_until(lambda: len(self._new()) >= count, f"{count} CDRs", CDR_S)
-        rows = self._new()
+        wait_until(lambda: len(self.new()) >= count, f"{count} CDRs", CDR_S)
+        rows = self.new()
         assert len(rows) == count
         return rows
 
@@ -145,7 +145,8 @@ class Books:
         with connected(self._url) as conn:
             return ledger.check(conn)
 
-    def _new(self) -> list[CdrRow]:
+    def new(self) -> list[CdrRow]:
+        """As `cdrs`, as many as there are by now."""
         rows = [row for row in self._cdrs() if row.leg_uuid not in self._old]
         return sorted(rows, key=lambda row: (row.created_us, row.ended_us))  # two may begin in one tick
 

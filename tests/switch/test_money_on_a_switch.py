@@ -10,11 +10,12 @@ import pytest
 from agent_process import AgentProcess
 from books import Books
 from conftest import Calls
-from people import ALICE, LONDON, OWNER, POOR
+from people import ALICE, LONDON, OWNER, POOR, SIX_SECONDS
 
 from esl_agent.core.money import ZERO
 from esl_agent.lab.child import wait_until
 from esl_agent.lab.console import Event
+from esl_agent.lab.network import Phone
 from esl_agent.store.accounts import open_reservations, top_up
 from esl_agent.store.pool import connected
 
@@ -77,12 +78,7 @@ def test_of_legs_that_ring_at_once_only_the_one_that_is_answered_is_paid_for(
 ) -> None:
     calls.alpha("ring")
     calls.beta("answer", ring_ms=300)
-    payer = f"esl_account={OWNER.account},esl_product=termination,esl_number={LONDON}"
-    legs = ",".join(
-        f"[origination_uuid={uuid4()},{payer},esl_carrier={name}]sofia/gateway/{name}/{LONDON}"
-        for name in ("alpha", "beta")
-    )
-    calls.command(f"bgapi originate {legs} &park")
+    calls.command(f"bgapi originate {both_at_once(OWNER, 'alpha', 'beta')} &park")
     calls.event("CHANNEL_ANSWER", "outbound")
     calls.event("CHANNEL_HANGUP_COMPLETE", "outbound")
     calls.hang_up_all()
@@ -92,6 +88,34 @@ def test_of_legs_that_ring_at_once_only_the_one_that_is_answered_is_paid_for(
     assert cdrs["beta"].charged == STEP
     assert books.spent(OWNER) == str(STEP)
     assert books.account(OWNER).reserved == 0
+
+
+def test_exactly_one_calls_money_is_enough_for_legs_that_ring_at_once(calls: Calls, books: Books) -> None:
+    """The leg that the money was held under rings on; the other one is answered, and takes it."""
+    calls.alpha("answer", ring_ms=300)
+    calls.beta("ring")
+    calls.dial(SIX_SECONDS, "911", "stay")
+    caller = calls.bridged(1)["Unique-ID"]
+    calls.command(f"uuid_transfer {caller} m:^:bridge:{both_at_once(SIX_SECONDS, 'beta', 'alpha')} inline")
+    calls.bridged(2)
+    wait_until(lambda: len(books.new()) == 3, "the money's end", ALL_OVER_S)
+
+    cdrs = {(cdr.number, cdr.carrier): cdr for cdr in books.cdrs(3)}
+    loser, winner = cdrs[LONDON, "beta"], cdrs[LONDON, "alpha"]
+    assert (loser.hangup_cause, loser.refused, loser.charge.total) == ("LOSE_RACE", None, ZERO)
+    assert (winner.hangup_cause, winner.charge.billed_seconds) == ("ALLOTTED_TIMEOUT", STEP_S)
+    assert 0 <= STEP_S * S - winner.duration_us <= EARLY_US_MAX
+    assert (winner.charged, winner.uncollected) == (STEP, ZERO)
+    assert (books.account(SIX_SECONDS).balance, books.account(SIX_SECONDS).reserved) == (ZERO, ZERO)
+
+
+def both_at_once(payer: Phone, *carriers: str) -> str:
+    """What `bridge` is given for legs that ring at once."""
+    variables = f"esl_account={payer.account},esl_product=termination,esl_number={LONDON}"
+    return ",".join(
+        f"[origination_uuid={uuid4()},{variables},esl_carrier={name}]sofia/gateway/{name}/{LONDON}"
+        for name in carriers
+    )
 
 
 def test_when_the_agent_dies_the_switch_ends_each_call_within_what_is_reserved(

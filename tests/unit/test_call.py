@@ -18,12 +18,14 @@ from esl_agent.core.call import (
     begin_again,
     begin_held,
     begin_refused,
+    begin_sharing,
     end_unseen,
     step,
 )
 from esl_agent.core.call_signals import (
     AnnounceEnd,
     Answered,
+    AnsweredToo,
     ArmSwitchCut,
     AskDue,
     CutDue,
@@ -97,6 +99,34 @@ def talking(held: str = "0.6000") -> Call:
 def timers(effects: Effects) -> dict[Timer, float]:
     """When each timer is due, in seconds after the answer."""
     return {effect.timer: (effect.at_us - START) / S for effect in of(effects, SetTimer)}
+
+
+class TestRingingBesideAnother:
+    """Legs of one call live on one hold (agent/itinerary.py)."""
+
+    def test_it_asks_for_nothing_and_is_told_what_becomes_of_the_others_hold(self) -> None:
+        call, effects = begin_sharing(LEG, PRICE)
+        assert (call.phase, effects) == (Phase.ASKING, ())
+        held, _ = step(call, Held(Decimal("0.6000"), Decimal(100)), POLICY, START)
+        assert (held.phase, held.paid_s) == (Phase.RINGING, 60)
+        refused, effects = step(call, HoldRefused("no_funds"), POLICY, START)
+        assert (refused.phase, of(effects, KillLeg)) == (Phase.ENDING, [KillLeg("CALL_REJECTED")])
+
+    @pytest.mark.parametrize("call", [begin_sharing(LEG, PRICE)[0], ringing()], ids=["asking", "ringing"])
+    def test_answered_after_another_it_has_nothing_and_waits_before_it_asks(self, call: Call) -> None:
+        call, effects = step(call, AnsweredToo(START), POLICY, START)
+        assert (call.phase, call.held, call.paid_s) == (Phase.TALKING, Decimal(0), 0)
+        assert timers(effects) == {Timer.CUT: 2.0, Timer.ASK: 1.0}
+        call, effects = step(call, AskDue(), POLICY, START + S)
+        assert of(effects, HoldMoney)[0].least == Decimal("0.0600")
+        call, effects = step(call, Held(Decimal("0.0600"), Decimal(0)), POLICY, START + S)
+        assert (call.paid_s, timers(effects)[Timer.CUT]) == (6, 5.94)
+
+    def test_who_has_lost_the_race_is_not_billed(self) -> None:
+        end = replace(ended(20_000, "LOSE_RACE"), has_lost=True)
+        _, effects = step(talking(), end, POLICY, START)
+        [settle] = of(effects, Settle)
+        assert (settle.charge.billed_seconds, settle.charge.total, settle.end.duration_us) == (0, 0, 20_000)
 
 
 class TestAsking:

@@ -1,0 +1,41 @@
+"""What the desk asks of others; none of it waits for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from esl_agent.core.call_signals import Event, HoldMoney, Timer
+
+
+class Switchboard(Protocol):
+    """The switch."""
+
+    @property
+    def round_trip_ms(self) -> int: ...
+
+    def kill(self, leg_uuid: str, cause: str) -> None: ...
+    def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None: ...
+    def disarm_cut(self, leg_uuid: str) -> None: ...
+
+
+class AskHold(Protocol):
+    """The store: `known` is kept with what is held, `takes_from` are other legs of the same call."""
+
+    def __call__(
+        self,
+        account_id: int,
+        leg_uuid: str,
+        hold: HoldMoney,
+        tell: Callable[[Event], None],
+        known: str,
+        takes_from: tuple[str, ...],
+        /,
+    ) -> None: ...
+
+
+class Alarm(Protocol):
+    """The timers."""
+
+    def set(self, owner: str, timer: Timer, at_us: int) -> None: ...
+    def drop(self, owner: str) -> None: ...

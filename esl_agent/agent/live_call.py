@@ -1,0 +1,44 @@
+"""A call that is up, what every log line about it begins with, and what is kept with its hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from esl_agent.agent.book import Priced
+from esl_agent.agent.known import remember
+from esl_agent.core.call import Call
+from esl_agent.store.cdrs import Source
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A call that is up, and how it was priced."""
+
+    call: Call
+    priced: Priced
+    source: Source = Source.LIVE  # how its end is known
+
+
+def who(live: LiveCall) -> dict[str, object]:
+    """The first fields of a log line."""
+    priced = live.priced
+    return {
+        "leg": priced.leg.leg_uuid,
+        "account": priced.account_id,
+        "product": priced.leg.product,
+        "caller": priced.leg.caller_number,
+        "to": priced.number.digits or priced.leg.priced_number,
+        "rate": None if priced.price.is_free else priced.price.rate_per_minute,
+    }
+
+
+def known_of(live: LiveCall, now_us: int) -> str:
+    """What is to be kept with the hold of a leg that is up."""
+    leg = live.call.leg
+    return remember(
+        live.priced,
+        leg.other_leg_uuid or "",
+        [(leg.leg_uuid, leg.carrier)],
+        as_of_us=now_us,
+        answered_us=live.call.answered_us,
+    )
