@@ -51,6 +51,8 @@ class Finds:
         itinerary = self._desk.itineraries.of_leg(leg_uuid)
         if itinerary is None:
             return False
+        if leg_uuid == itinerary.caller_leg_uuid:
+            return True  # it was up when it asked
         position = itinerary.leg_uuids.index(leg_uuid)
         is_passed = any(later in itinerary.begun for later in itinerary.leg_uuids[position + 1 :])
         return is_passed or (itinerary.was_there and position == 0)

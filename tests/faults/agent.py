@@ -23,6 +23,11 @@ SAID_S: Final = 30.0
 #: However bad things are, of these there is no need.
 NEVER_SAID: Final = ("AGENT_CRASHED", "CDR_UNWRITABLE", "LIBRARY_WARNING")
 
+#: What it says of a leg that it has seen, and not only planned.
+WORDS_OF_LEGS: Final = ("CALL_TRYING", "CALL_ANSWERED", "CALL_RECOVERED", "CALL_GONE")
+
+_LEG: Final = re.compile(r" leg=([0-9a-f-]{36})")
+
 Sections = Mapping[str, Mapping[str, object]]
 
 
@@ -116,6 +121,10 @@ class Agent:
         found = re.compile(rf"^\S+ [A-Z]+ +{word}\b.*", re.MULTILINE)
         logs = [self._folder / f"{self.name}-{run}.log" for run in range(1, self._runs + 1)]
         return [line for log in logs for line in found.findall(log.read_text(errors="replace"))]
+
+    def legs_heard_of(self) -> set[str]:
+        """The legs that it says were there."""
+        return {leg for word in WORDS_OF_LEGS for line in self.said(word) for leg in _LEG.findall(line)}
 
     def complaints(self) -> list[str]:
         """What it ought never to say, whatever happens around it."""

@@ -48,6 +48,7 @@ class Audit:
     cdrs: int = 0
     recovered: int = 0  # CDRs from the switch's files, or from the last that was known
     lost: Sequence[str] = ()  # legs without a CDR
+    untold: Sequence[str] = ()  # the same where the switch left no file, and no daemon ever heard of the leg
     doubled: Sequence[str] = ()  # with more than one
     invented: Sequence[str] = ()  # CDRs of legs that the switch never had
     differing: Sequence[str] = ()  # CDRs with another duration than the switch's, though its file says it
@@ -63,6 +64,7 @@ class Audit:
         """What is wrong, a line each, but for the findings that are `allowed`."""
         found = {
             "lost": self.lost,
+            "untold": self.untold,
             "doubled": self.doubled,
             "invented": self.invented,
             "differing": self.differing,
@@ -89,11 +91,13 @@ def audit(
     *,
     rich: Collection[int] = (),
     on_file: Collection[str] | None = None,
+    heard_of: Collection[str] = (),
 ) -> Audit:
     """Hold the books against all the legs that the switch ever had; none of them is up any more.
 
     `rich` are the accounts whose money never ends; `on_file` the legs of which
-    the switch wrote a whole file, None where it wrote one of each.
+    the switch wrote a whole file, None where it wrote one of each; `heard_of`
+    those that a daemon spoke of.
     """
     ours = {leg.uuid: leg for leg in truth if is_ours(leg)}
     cdrs = conn.execute(CDRS).fetchall()
@@ -104,12 +108,14 @@ def audit(
         for leg_uuid, duration_us in durations.items()
         if leg_uuid in ours and duration_us != ours[leg_uuid].duration_us
     }
+    missing = sorted(ours.keys() - written.keys())
     sums = conn.execute(SUMS).fetchall()
     return Audit(
         legs=len(ours),
         cdrs=sum(written.values()),
         recovered=sum(source != "live" for _, _, source in cdrs),
-        lost=sorted(ours.keys() - written.keys()),
+        lost=[leg for leg in missing if on_file is None or leg in on_file or leg in heard_of],
+        untold=[leg for leg in missing if not (on_file is None or leg in on_file or leg in heard_of)],
         doubled=[leg for leg, times in written.items() if times > 1],
         invented=sorted(durations.keys() - {leg.uuid for leg in truth}),
         differing=[said for leg, said in differing.items() if on_file is None or leg in on_file],

@@ -27,7 +27,7 @@ CALLS_PER_SECOND: Final = 12.0
 #: For how long a subject is left in peace, at least and at most.
 PEACE_S: Final = (1.0, 12.0)
 #: What may come of it: what a late kill let through, and what nobody can know of a leg that left no file.
-ALLOWED: Final = ("estimated", "uncollected")
+ALLOWED: Final = ("estimated", "untold", "uncollected")
 
 Order = Callable[[Random], object]
 

@@ -18,6 +18,7 @@ class Score:
     recovered: int = 0
     faults: int = 0
     lost: int = 0
+    untold: int = 0
     doubled: int = 0
     invented: int = 0
     differing: int = 0
@@ -35,6 +36,7 @@ class Score:
         self.recovered += found.recovered
         self.faults += len(stage.faults)
         self.lost += len(found.lost)
+        self.untold += len(found.untold)
         self.doubled += len(found.doubled)
         self.invented += len(found.invented)
         self.differing += len(found.differing)
@@ -53,6 +55,7 @@ class Score:
             "CDRs recovered": self.recovered,
             "faults injected": self.faults,
             "lost": self.lost,
+            "untold": self.untold,
             "doubled": self.doubled,
             "invented": self.invented,
             "differing": self.differing,

@@ -47,6 +47,7 @@ A_MIXTURE: Final = Shares(
 
 #: Settings of the daemon that make what takes minutes in an exchange take seconds here.
 QUICK_LIMITS: Final = {"account_cache_s": 1, "retry_max_s": 1, "drain_s": 2}
+QUICK_RECOVERY: Final[Mapping[str, object]] = {"gone_patience_s": 3, "audit_every_s": 5}
 QUICK_FILES: Final[Mapping[str, object]] = {"every_s": 1, "settle_after_s": 2}
 
 CDR_FOLDER: Final = "cdr"
@@ -96,7 +97,7 @@ class Stage:
     def _settings(self, folder: Path, name: str, door: int) -> Sections:
         return {
             "admission": {"outbound_port": door, "local_socket": ""},
-            "switch": {"name": "stage"},
+            "switch": {**QUICK_RECOVERY, "name": "stage"},
             "cdr_files": {**QUICK_FILES, "folder": str(folder / CDR_FOLDER), "when_done": "keep"},
             "limits": QUICK_LIMITS,
             "log": {"format": "plain", "level": "debug"},
@@ -197,5 +198,11 @@ class Stage:
         return self.outcome
 
     def _audit(self, conn: Connection, truth: Sequence[Truth]) -> Audit:
-        self.outcome = audit(conn, truth, rich=RICH, on_file=legs_on_file(self.folder / CDR_FOLDER))
+        self.outcome = audit(
+            conn,
+            truth,
+            rich=RICH,
+            on_file=legs_on_file(self.folder / CDR_FOLDER),
+            heard_of={leg for agent in self.agents for leg in agent.legs_heard_of()},
+        )
         return self.outcome

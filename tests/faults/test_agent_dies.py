@@ -38,3 +38,46 @@ def test_killed_while_calls_talk_and_half_of_them_end(stage: Stage) -> None:
     stage.agent.start()
 
     stage.finish()
+
+
+def test_killed_again_and_again_while_calls_come_and_go(stage: Stage) -> None:
+    with stage.traffic(calls_per_second=20, seconds=10, seed=11):
+        for calls in range(20, 181, 40):
+            stage.wait_calls(calls)
+            stage.agent.kill()
+            stage.agent.start()
+
+    stage.finish()
+
+
+def test_a_new_version_is_started_while_calls_talk(stage: Stage) -> None:
+    stage.call(20, talk_s=8)
+    stage.wait_talking(20)
+    stage.agent.stop()
+    stage.agent.start()
+
+    assert stage.finish().recovered == 0
+
+
+def test_killed_with_the_link_and_the_database_down(stage: Stage) -> None:
+    stage.call(20, talk_s=3)
+    stage.wait_talking(20)
+    stage.postgres.stop()
+    stage.agent.to_switch.refuse()
+    stage.agent.wait_says("SWITCH_LOST")
+    stage.agent.kill()
+    stage.agent.begin()
+    stage.wait_over()
+
+    stage.finish()
+
+
+def test_while_it_is_away_the_switch_ends_calls_whose_money_ends(stage: Stage) -> None:
+    stage.poor_calls()
+    stage.wait_talking(5)
+    stage.agent.kill()
+    stage.wait_over()
+
+    # A second and a half at the most is what the switch's own clock lets through.
+    found = stage.finish(allowed=["uncollected"])
+    assert found.legs == 5

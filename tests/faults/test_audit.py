@@ -120,3 +120,14 @@ def test_a_call_that_was_cut_though_there_was_money(conn: Connection) -> None:
     truth = [a_leg("b", **cut), a_leg("c", account="2001", **cut), a_leg("d")]
 
     assert audit(conn, truth, rich=[1001]).cut == ["b"]
+
+
+def test_a_leg_of_which_neither_a_file_nor_a_daemon_tells_is_none_that_was_lost(
+    conn: Connection, tmp_path: Path
+) -> None:
+    (tmp_path / "on_file.cdr.json").write_text('{"callflow":[{}]}\n')
+
+    truth = [a_leg("on_file"), a_leg("heard"), a_leg("nobody")]
+    found = audit(conn, truth, on_file=legs_on_file(tmp_path), heard_of=["heard"])
+
+    assert (found.lost, found.untold) == (["heard", "on_file"], ["nobody"])

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from esl_agent.core.leg import Product
+from esl_agent.simulator.plan import Kind
+
+from .cluster import DID
 from .stage import Stage
 
 pytestmark = pytest.mark.faults
@@ -88,5 +92,45 @@ def test_nothing_at_all_is_told_of_some_calls(stage: Stage) -> None:
     stage.switch.drop_events(40)
     with stage.traffic(calls_per_second=20, seconds=3, seed=10):
         pass
+
+    stage.finish()
+
+
+def test_of_calls_to_customers_numbers_no_event_comes_and_half_a_file_is_left(stage: Stage) -> None:
+    stage.agent.to_switch.refuse()
+    stage.switch.truncate_cdr_files(1_000)
+    stage.call(5, talk_s=1, kind=Kind.INBOUND, product=Product.INBOUND, did=DID)
+    stage.wait_over()
+    stage.agent.to_switch.heal()
+
+    # They asked, so they were there; how long they talked nobody can know.
+    stage.finish(allowed=["estimated"])
+
+
+def test_half_a_file_is_left_of_calls_that_end_while_the_link_is_down(stage: Stage) -> None:
+    stage.switch.truncate_cdr_files(1_000)
+    stage.call(10, talk_s=2)
+    stage.wait_talking(10)
+    stage.agent.to_switch.refuse()
+    stage.wait_over()
+    stage.agent.to_switch.heal()
+
+    stage.finish(allowed=["estimated"])
+
+
+def test_the_switch_dies_with_all_its_calls(stage: Stage) -> None:
+    stage.call(20, talk_s=30)
+    stage.wait_talking(20)
+    stage.switch.restart(down_s=1)
+    stage.agent.wait_says("SWITCH_LOST")
+
+    assert stage.finish(allowed=["estimated"]).recovered == 20
+
+
+def test_the_switch_is_shut_down_and_started_again(stage: Stage) -> None:
+    stage.call(20, talk_s=30)
+    stage.wait_talking(20)
+    stage.switch.restart(down_s=1, graceful=True)
+    stage.agent.wait_says("SWITCH_LOST")
 
     stage.finish()
