@@ -176,6 +176,7 @@ def _facts(told: Rehearsal) -> list[tuple[str, object]]:
                               f" version {price.deck_version}, prefix {price.prefix or 'none'})"),
             ("forwarding a minute", price.forwarding_rate_per_minute or ""),
             ("connection fee", price.connection_fee or ""),
+            ("payphone surcharge", price.payphone_surcharge or ""),
             ("minimum/step", f"{price.minimum_s}/{price.step_s} s"),
             ("first charge", decision.needs or ""),
             ("held pays for", f"{budget.seconds_funded(price, told.held)} s" if told.held else ""),

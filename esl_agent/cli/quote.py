@@ -22,7 +22,7 @@ from esl_agent.core import money
 from esl_agent.core.deck_file import parse_deck
 from esl_agent.core.leg import Product
 from esl_agent.core.numbering import Number
-from esl_agent.core.price import Charge, LineKind, Price
+from esl_agent.core.price import FLAT_LINES, Charge, Price
 from esl_agent.core.rating import US_PER_S, rate_leg
 from esl_agent.core.tariff import Deck, NoRate, Plan, price_call
 from esl_agent.errors import EslAgentError
@@ -179,7 +179,7 @@ def _as_table(number: Number, price: Price, charge: Charge, talked_us: int | Non
     table.add_row("billed seconds", str(charge.billed_seconds), talk, end_section=True)
     for line in charge.lines:
         how = f"{charge.billed_seconds} s at {_rate_text(line.rate_per_minute)} a minute"
-        table.add_row(line.kind, str(line.amount), how if line.kind is not LineKind.CONNECTION else "once")
+        table.add_row(line.kind, str(line.amount), "once" if line.kind in FLAT_LINES else how)
     table.add_row("total", str(charge.total), "", style="bold")
     return table
 

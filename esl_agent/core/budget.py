@@ -20,8 +20,8 @@ SECONDS_FUNDED_MAX: Final = 86_400
 
 def is_metered(price: Price) -> bool:
     """Whether money has to be held for a leg: not if it is free, or costs nothing however long it lasts."""
-    costs = (price.rate_per_minute, price.connection_fee, price.forwarding_rate_per_minute)
-    return not price.is_free and any(costs)
+    timed = price.rate_per_minute or price.forwarding_rate_per_minute
+    return not price.is_free and bool(timed or price.connection_fee or price.payphone_surcharge)
 
 
 def first_billed_s(price: Price) -> int:
@@ -57,6 +57,7 @@ def cost_of(price: Price, billed_s: int) -> Decimal:
         timed_amount(price.rate_per_minute, billed_s)
         + price.connection_fee
         + timed_amount(price.forwarding_rate_per_minute, billed_s)
+        + price.payphone_surcharge
     )
 
 
@@ -87,7 +88,7 @@ def _steps_between(price: Price, amount: Decimal) -> tuple[int, int]:
     per_step = (price.rate_per_minute + price.forwarding_rate_per_minute) * price.step_s / 60
     if not per_step:
         return steps_max, steps_max
-    spare = amount - price.connection_fee
+    spare = amount - price.connection_fee - price.payphone_surcharge
     low = int((spare - AMOUNT_QUANTUM) / per_step)
     high = int((spare + AMOUNT_QUANTUM) / per_step)
     return min(max(low, 0), steps_max), min(high, steps_max)

@@ -26,6 +26,10 @@ class LineKind(StrEnum):
     PAYPHONE = "payphone"  # terms 6: the surcharge on a payphone's call to a toll-free DID
 
 
+#: Lines that cost the same however long the leg lasted.
+FLAT_LINES: Final = frozenset({LineKind.CONNECTION, LineKind.PAYPHONE})
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """Everything that fixes what a leg costs, decided once, when the call is admitted.
@@ -47,6 +51,7 @@ class Price:
     forwarding_rate_per_minute: Decimal  # 0 unless the leg is a forwarded one and the plan surcharges it
     grace_ms: int
     is_free: bool
+    payphone_surcharge: Decimal = ZERO  # on answer, like a connection fee; only where a payphone calls
 
 
 #: Of a leg that has no price: what it was to is not understood, or nobody is known to pay for it.

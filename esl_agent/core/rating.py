@@ -17,6 +17,7 @@ _FLAT: Final = Decimal("0.000000")
 _USAGE: Final = LineKind.USAGE
 _CONNECTION: Final = LineKind.CONNECTION
 _FORWARDING: Final = LineKind.FORWARDING
+_PAYPHONE: Final = LineKind.PAYPHONE
 
 
 def billed_seconds(duration_us: int, minimum_s: int, step_s: int, grace_ms: int = 0) -> int:
@@ -43,13 +44,16 @@ def charge_for(price: Price, billed_s: int) -> Charge:
     """
     usage = _timed(_USAGE, price.rate_per_minute, billed_s)
     has_fee = price.connection_fee and billed_s
-    if not has_fee and not price.forwarding_rate_per_minute:
+    has_payphone = price.payphone_surcharge and billed_s
+    if not has_fee and not has_payphone and not price.forwarding_rate_per_minute:
         return Charge(billed_s, (usage,))
     lines = [usage]
     if has_fee:
         lines.append(ChargeLine(_CONNECTION, _FLAT, price.connection_fee))
     if price.forwarding_rate_per_minute:
         lines.append(_timed(_FORWARDING, price.forwarding_rate_per_minute, billed_s))
+    if has_payphone:
+        lines.append(ChargeLine(_PAYPHONE, _FLAT, price.payphone_surcharge))
     return Charge(billed_s, tuple(lines))
 
 

@@ -8,7 +8,7 @@ since 1970 in Python and timestamptz, exact to the microsecond, in the table.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -41,6 +41,8 @@ COLUMNS: Final = tuple(
     mos packet_loss jitter_ms recording source refused rule tags
     """.split()  # noqa: SIM905 (a column a line would be a screenful)
 )
+#: Those that make a price.
+PRICE_COLUMNS: Final = tuple(name for name in Price.__slots__ if name in COLUMNS)
 _COLUMNS: Final = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
 _INSERT: Final = sql.SQL(
     "INSERT INTO cdrs ({0}) SELECT {0} FROM json_populate_recordset(NULL::cdrs, %s::json) "
@@ -202,12 +204,12 @@ def to_table(row: CdrRow) -> dict[str, Any]:
 
 
 def _from_table(row: dict[str, Any]) -> CdrRow:
-    lines = (
+    lines = tuple(
         ChargeLine(LineKind(line["kind"]), Decimal(line["rate_per_minute"]), Decimal(line["amount"]))
         for line in row.pop("lines")
     )
     measures = (row.pop(name) for name in ("mos", "packet_loss", "jitter_ms"))
-    price = Price(**{name: row.pop(name) for name in Price.__slots__})
+    price = Price(**{name: row.pop(name) for name in PRICE_COLUMNS}, payphone_surcharge=_surcharge(lines))
     answered_at = row.pop("answered_at")
     row.pop("total")
     return CdrRow(
@@ -215,7 +217,7 @@ def _from_table(row: dict[str, Any]) -> CdrRow:
         answered_us=None if answered_at is None else to_us(answered_at),
         ended_us=to_us(row.pop("ended_at")),
         price=price,
-        charge=Charge(row.pop("billed_seconds"), tuple(lines)),
+        charge=Charge(row.pop("billed_seconds"), lines),
         quality=Quality(*(None if measure is None else str(measure) for measure in measures)),
         source=Source(row.pop("source")),
         tags=tuple(row.pop("tags")),
@@ -247,6 +249,11 @@ def _select(
     ).format(columns=_COLUMNS, conditions=sql.SQL(" AND ").join(conditions), order=order, limit=limit)
     with conn.cursor(row_factory=dict_row) as cursor:
         return [_from_table(row) for row in cursor.execute(query, values)]
+
+
+def _surcharge(lines: Iterable[ChargeLine]) -> Decimal:
+    """A payphone's surcharge stands on its line, and in no column: hardly a call has one."""
+    return sum((line.amount for line in lines if line.kind is LineKind.PAYPHONE), ZERO)
 
 
 def _text(value: str | None) -> str | None:

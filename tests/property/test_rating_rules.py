@@ -32,6 +32,7 @@ prices = st.builds(
     forwarding_rate_per_minute=st.sampled_from([Decimal(0), Decimal("0.015")]),
     grace_ms=st.integers(0, 1_000),
     is_free=st.just(False),
+    payphone_surcharge=st.sampled_from([ZERO, Decimal("0.2500")]),
 )
 
 

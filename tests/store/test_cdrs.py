@@ -43,15 +43,20 @@ def legs(rows: list[CdrRow]) -> list[str]:
 
 
 def test_every_field_comes_back_exactly(conn: Connection) -> None:
-    charge = a_charge({LineKind.USAGE: "0.0125", LineKind.FORWARDING: "0.0150"}, billed_seconds=60)
+    charge = a_charge(
+        {LineKind.USAGE: "0.0125", LineKind.FORWARDING: "0.0150", LineKind.PAYPHONE: "0.2500"},
+        billed_seconds=60,
+    )
     row = a_cdr(
         1001,
         "leg",
         product="forwarding",
         forwarded_from="15145550199",
-        price=a_price(forwarding_rate_per_minute=Decimal("0.015000"), grace_ms=20),
+        price=a_price(
+            forwarding_rate_per_minute=Decimal("0.015000"), grace_ms=20, payphone_surcharge=Decimal("0.2500")
+        ),
         charge=charge,
-        charged=Decimal("0.0275"),
+        charged=Decimal("0.2775"),
         created_us=NOON_US + 1,
         answered_us=NOON_US + 999_999,
         recording="/recordings/leg.wav",

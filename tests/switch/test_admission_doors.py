@@ -179,7 +179,7 @@ def test_a_payphones_call_costs_the_owner_a_surcharge(calls: Calls, books: Books
     calls.bring(SURCHARGES.number, talk_ms=200, domain=FROM_A_PAYPHONE).finish()
 
     [cdr] = books.cdrs(1)
-    assert (cdr.tags, lines(cdr)) == (("payphone",), {"connection": "0.2500"})
+    assert (cdr.tags, lines(cdr)) == (("payphone",), {"payphone": "0.2500"})
     assert (books.spent(OWNER), books.reserved()) == ("0.2500", 0)
 
 

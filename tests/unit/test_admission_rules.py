@@ -200,6 +200,10 @@ class TestPayphone:
         facts = some_facts(IN, did=did)
         surcharged = decide(a_question(IN, oli="27"), facts)
         assert (surcharged.needs, surcharged.price.is_free) == (Decimal("0.5500"), False)
+        assert (surcharged.price.payphone_surcharge, surcharged.price.connection_fee) == (
+            Decimal("0.5500"),
+            0,
+        )
         assert surcharged.tags == ("payphone",)
         plain = decide(a_question(IN, oli="00"), facts)
         assert (plain.needs, plain.price, plain.tags) == (0, FREE, ())

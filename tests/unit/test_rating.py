@@ -76,6 +76,17 @@ def test_each_line_is_rounded_half_up_on_its_own() -> None:
     assert str(charge.total) == "0.0403"
 
 
+def test_a_payphones_surcharge_is_a_line_of_its_own_and_due_on_answer() -> None:
+    from_a_payphone = replace(LONDON, payphone_surcharge=Decimal("0.2500"), connection_fee=Decimal("0.0100"))
+    charge = rate_leg(from_a_payphone, 60 * US_PER_S)
+    assert charge.lines == (
+        ChargeLine(LineKind.USAGE, Decimal("0.0125"), Decimal("0.0125")),
+        ChargeLine(LineKind.CONNECTION, Decimal(0), Decimal("0.0100")),
+        ChargeLine(LineKind.PAYPHONE, Decimal(0), Decimal("0.2500")),
+    )
+    assert rate_leg(from_a_payphone, None).total == 0
+
+
 def test_a_cdr_of_nothing_says_so() -> None:
     free = replace(LONDON, rate_per_minute=Decimal(0), is_free=True)
     charge = rate_leg(free, 600 * US_PER_S)

@@ -69,12 +69,12 @@ def is_payphone(question: Question, facts: Facts) -> bool:
 
 
 def price_of(question: Question, facts: Facts) -> Price:
-    """What the call costs, a payphone's surcharge included: it is due on answer, like a connection fee."""
+    """What the call costs, a payphone's surcharge included (terms 6)."""
     price = facts.price or UNPRICED
     did = facts.did
     if did is None or did.payphone_policy is not PayphonePolicy.SURCHARGE or not is_payphone(question, facts):
         return price
-    return replace(price, connection_fee=price.connection_fee + did.payphone_surcharge, is_free=False)
+    return replace(price, payphone_surcharge=did.payphone_surcharge, is_free=False)
 
 
 def first_charge(question: Question, facts: Facts) -> Decimal:
