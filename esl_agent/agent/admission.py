@@ -31,6 +31,7 @@ from esl_agent.core.admission.dial import PlannedLeg
 from esl_agent.core.admission.limits import OperatorPolicy
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.readings import goes_out
+from esl_agent.core.admission.reasons import Reason
 from esl_agent.core.admission.variables import answer_variables
 from esl_agent.core.call import CallPolicy, first_hold
 from esl_agent.core.call_signals import Event, Held, HoldMoney, HoldRefused
@@ -116,7 +117,9 @@ class Admission:
         # It may still be held later: a leg that is given up never is.
         self._release(decision.account_id, leg_uuid)
         cached = self._cached.grant(payer, decision.price)
-        return (refused_by_store(decision, SILENT), ZERO) if cached is None else (decision, cached)
+        if cached is not None:
+            return decision, cached
+        return refused_by_store(decision, Reason.OUTAGE_LIMIT if self._cached.is_on else SILENT), ZERO
 
     def _expect(
         self, question: Question, decision: Decision, legs: tuple[PlannedLeg, ...], held: Decimal

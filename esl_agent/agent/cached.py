@@ -35,6 +35,10 @@ class CachedFunds:
         """Sums begin anew: not when an outage seems over, but when the store has decided on a call."""
         self._granted.clear()
 
+    @property
+    def is_on(self) -> bool:
+        return self._policy.is_on
+
     def grant(self, payer: Payer | None, price: Price) -> Decimal | None:
         """What a call may cost without asking the database; None where it may not go out."""
         if not self._policy.is_on or payer is None:

@@ -37,6 +37,7 @@ from esl_agent.agent.leaving import leave
 from esl_agent.agent.listener import Listener
 from esl_agent.agent.looks import Looks
 from esl_agent.agent.news import News
+from esl_agent.agent.phones import Phones
 from esl_agent.agent.policies import call_policy_of, operator_policy_of
 from esl_agent.agent.recovery import Recovery
 from esl_agent.agent.settler import Settler
@@ -146,7 +147,8 @@ class Daemon:
             log=log,
         )
         self._recovery = self._make_recovery()
-        self._news = News(self._book, self.desk)
+        self._phones = Phones(self._link.command, log)
+        self._news = News(self._book, self.desk, self._phones)
         self._listener = Listener(
             config.database.listen_url or config.database.url,
             self._news.changed,
@@ -298,6 +300,7 @@ class Daemon:
             if change.is_restarted:
                 self._log("SWITCH_GAP", switch=where, reason=reason)
             self._recovery.begin(reason, is_all=True)
+            self._phones.switch_is_back()
         elif change.state is LinkState.LOST:
             self._log("SWITCH_LOST", switch=where, reason=change.reason, calls=len(self.desk.live))
             self._recovery.lost()

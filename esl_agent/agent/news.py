@@ -7,15 +7,17 @@ from collections.abc import Set as AbstractSet
 
 from esl_agent.agent.book import Book
 from esl_agent.agent.desk import Desk
+from esl_agent.agent.phones import Phones
 from esl_agent.store.changes import Change, Changed
 
 
 class News:
     """`changed` takes notices; `refresh` is for those that never came, as through a pooler."""
 
-    def __init__(self, book: Book, desk: Desk) -> None:
+    def __init__(self, book: Book, desk: Desk, phones: Phones) -> None:
         self._book = book
         self._desk = desk
+        self._phones = phones
 
     def changed(self, changes: AbstractSet[Change]) -> None:
         """Read again what changed, and tell the calls of the accounts; raises one of OUTAGE."""
@@ -33,6 +35,7 @@ class News:
             account_ids.update(self._book.accounts_in_use())
         self._book.refresh_payers(account_ids)
         self._desk.accounts_changed(account_ids)
+        self._phones.changed({change.phone for change in changes if change.what is Changed.PHONE})
 
     def refresh(self) -> None:
         """Read numbers and accounts in use again, and end the calls of those that may make none."""

@@ -207,5 +207,7 @@ def _tell(row: SipUserRow, made: str | None, as_json: bool) -> None:
 def _say_how_to_forget(user: str, domain: str) -> None:
     """To the side of what is printed for programs."""
     click.echo(
-        f"A switch may remember it as it was: fs_cli -x 'xml_flush_cache id {user} {domain}'", err=True
+        "The daemon tells its switch. One whose daemon is down remembers the phone as it was:"
+        f" fs_cli -x 'xml_flush_cache id {user} {domain}'",
+        err=True,
     )

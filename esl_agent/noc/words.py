@@ -69,6 +69,10 @@ WORDS: Final[dict[str, Word]] = {
         "The switch refused a command or did not answer it in time.",
         "If it repeats: is the switch overloaded? Look at its own log.",
     ),
+    "PHONE_CHANGED": Word(
+        "info",
+        "A phone was changed or removed; the switch was told to forget it as it was.",
+    ),
     "SWITCH_EVENT_BAD": Word(
         "warning",
         "An event could not be read and was passed over.",

@@ -24,15 +24,17 @@ class Changed(StrEnum):
     NUMBERS = "numbers"  # whose a number is, and where it is forwarded to
     TARIFFS = "tariffs"  # decks, and the plans that refer to them
     ROUTES = "routes"  # carriers, and which numbers they take calls to
+    PHONE = "phone"  # its password, its numbers, or whether there is one
     EVERYTHING = "everything"  # nobody knows what: the notices of a while are lost
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One notice; `account_id` is 0 of what is no account."""
+    """One notice; `account_id` is 0 of what is no account, `phone` is a user and a domain."""
 
     what: Changed
     account_id: int = 0
+    phone: tuple[str, str] = ("", "")
 
 
 def announce(conn: Connection, what: Changed) -> None:
@@ -45,6 +47,11 @@ def announce_account(conn: Connection, account_id: int) -> None:
     _notify(conn, f"{Changed.ACCOUNT} {account_id}")
 
 
+def announce_phone(conn: Connection, user: str, domain: str) -> None:
+    """As `announce`, of one phone, whose names have no spaces."""
+    _notify(conn, f"{Changed.PHONE} {user} {domain}")
+
+
 def listen(conn: Connection) -> None:
     """Have the notices sent to this connection from now on."""
     conn.execute(SQL("LISTEN {}").format(Identifier(CHANNEL)))
@@ -52,11 +59,13 @@ def listen(conn: Connection) -> None:
 
 def change_of(payload: str) -> Change:
     """A notice's payload read; what a newer version may say there means that anything may have changed."""
-    what, _, account = payload.partition(" ")
-    if what == Changed.ACCOUNT and account.isascii() and account.isdecimal():
-        return Change(Changed.ACCOUNT, int(account))
-    if what in (Changed.NUMBERS, Changed.TARIFFS, Changed.ROUTES) and not account:
-        return Change(Changed(what))
+    match payload.split(" "):
+        case [Changed.ACCOUNT, account] if account.isascii() and account.isdecimal():
+            return Change(Changed.ACCOUNT, int(account))
+        case [Changed.PHONE, user, domain] if user and domain:
+            return Change(Changed.PHONE, phone=(user, domain))
+        case [(Changed.NUMBERS | Changed.TARIFFS | Changed.ROUTES) as what]:
+            return Change(Changed(what))
     return Change(Changed.EVERYTHING)
 
 

@@ -17,6 +17,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from esl_agent.core.admission.facts import AccountState
+from esl_agent.core.admission.reasons import Reason
+from esl_agent.core.admission.rules import REASON_OF_STATE
 from esl_agent.core.money import ZERO
 from esl_agent.store.pool import Connection, Cursor, as_columns
 from esl_agent.store.take_over import take_over
@@ -31,21 +34,30 @@ HOLD: Final = """
     )
 """
 
+STATES: Final = "SELECT account_id, state FROM accounts WHERE account_id = ANY(%s)"
+#: What HOLD says of an account that is pending, suspended or closed, and of one that doesn't exist.
+BARRED: Final = ("not_active", "no_account")
+
 Item = TypeVar("Item")
 
 
 class Outcome(StrEnum):
-    """What became of a request.  After a refusal the leg holds what it held before."""
+    """What became of a request.  After a refusal the leg holds what it held before.
+
+    The words of refusals are those of admission (core/admission/reasons.py).
+    """
 
     HELD = "held"  # the leg holds at least `least`
     SETTLED = "settled"  # the leg is over: nothing is ever held for it again
     RELEASED = "released"  # the leg was given up before it was made: the same
-    NOT_ACTIVE = "not_active"  # the account is pending, suspended or closed
-    NO_ACCOUNT = "no_account"
-    TOO_MANY_CALLS = "too_many_calls"
-    DAY_SPEND = "day_spend"  # `least` could bring the day's spending above its limit
-    CALL_SPEND = "call_spend"  # `least` is above what one call may cost
-    NO_FUNDS = "no_funds"
+    TERMS_NOT_ACCEPTED = Reason.TERMS_NOT_ACCEPTED.value  # the account is pending
+    ACCOUNT_SUSPENDED = Reason.ACCOUNT_SUSPENDED.value
+    ACCOUNT_CLOSED = Reason.ACCOUNT_CLOSED.value
+    UNKNOWN_ACCOUNT = Reason.UNKNOWN_ACCOUNT.value
+    TOO_MANY_CALLS = Reason.TOO_MANY_CALLS.value
+    DAY_SPEND = Reason.DAY_SPEND.value  # `least` could bring the day's spending above its limit
+    CALL_SPEND = Reason.CALL_SPEND.value  # `least` is above what one call may cost
+    NO_FUNDS = Reason.NO_FUNDS.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +103,28 @@ def hold_many(
         with conn.transaction():
             conn.execute(LOCK_ACCOUNTS, [sorted({request.account_id for request in requests})])
             decided = [_take_and_hold(conn, batch, today) for batch in batches]
+    rows = [row for batch in decided for row in batch]
+    barred = [account_id for account_id, _, outcome, *_ in rows if outcome in BARRED]
+    reasons = _reasons(conn, barred) if barred else {}
     return [
-        HoldResult(account_id, leg_uuid, Outcome(outcome), held, available)
-        for batch in decided
-        for account_id, leg_uuid, outcome, held, available in batch
+        HoldResult(account_id, leg_uuid, _outcome(outcome, reasons.get(account_id)), held, available)
+        for account_id, leg_uuid, outcome, held, available in rows
     ]
+
+
+def _outcome(said: str, reason: Outcome | None) -> Outcome:
+    return reason if reason is not None and said in BARRED else Outcome(said)
+
+
+def _reasons(conn: Connection, account_ids: Sequence[int]) -> dict[int, Outcome]:
+    """Why these accounts may hold nothing; one that may again by now was suspended when it asked."""
+    states = dict(conn.execute(STATES, [account_ids]).fetchall())
+    return {
+        account_id: Outcome(REASON_OF_STATE.get(AccountState(states[account_id]), Reason.ACCOUNT_SUSPENDED))
+        if account_id in states
+        else Outcome.UNKNOWN_ACCOUNT
+        for account_id in account_ids
+    }
 
 
 def without_repeats(

@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 from esl_agent.core.credential import A1_HASH, DOMAIN, USER, check_names
 from esl_agent.errors import EslAgentError
 from esl_agent.store.accounts import lock_open
+from esl_agent.store.changes import announce_phone
 from esl_agent.store.pool import Connection
 
 _SELECT: Final = (
@@ -97,12 +98,14 @@ def replace_a1_hash(conn: Connection, user: str, domain: str, a1_hash: str, by: 
     """Give a phone another password; raises SipUserError where there is no such phone."""
     check_names(user, domain)
     _check_a1_hash(a1_hash)
-    conn.execute(
-        "UPDATE sip_users SET a1_hash = %s, password_since = now(), password_by = %s"
-        " WHERE (sip_user, domain) = (%s, %s)",
-        [a1_hash, by, user, domain],
-    )
-    return _get(conn, user, domain)
+    with conn.transaction():
+        conn.execute(
+            "UPDATE sip_users SET a1_hash = %s, password_since = now(), password_by = %s"
+            " WHERE (sip_user, domain) = (%s, %s)",
+            [a1_hash, by, user, domain],
+        )
+        announce_phone(conn, user, domain)
+        return _get(conn, user, domain)
 
 
 def change_callers(
@@ -124,15 +127,18 @@ def change_callers(
             " WHERE (sip_user, domain) = (%s, %s)",
             [new.caller_number, new.emergency_caller_number, user, domain],
         )
+        announce_phone(conn, user, domain)
         return _get(conn, user, domain)
 
 
 def remove_sip_user(conn: Connection, user: str, domain: str) -> None:
     """Make a phone unknown; raises SipUserError where it is already."""
     check_names(user, domain)
-    removed = conn.execute("DELETE FROM sip_users WHERE (sip_user, domain) = (%s, %s)", [user, domain])
-    if not removed.rowcount:
-        raise _unknown(user, domain)
+    with conn.transaction():
+        removed = conn.execute("DELETE FROM sip_users WHERE (sip_user, domain) = (%s, %s)", [user, domain])
+        if not removed.rowcount:
+            raise _unknown(user, domain)
+        announce_phone(conn, user, domain)
 
 
 def _check_a1_hash(a1_hash: str) -> None:

@@ -151,7 +151,7 @@ def test_calls_on_the_last_known_balance_within_a_cap_are_settled_when_the_datab
         (_, cached) = exchange.journal.of("CALL_ADMITTED")
         assert cached["held"] == Decimal("0.0025")  # two increments: all that a call may cost now
         exchange.call()  # and all that the account may
-        assert [line["reason"] for line in exchange.journal.of("CALL_REFUSED")] == ["no_decision"]
+        assert [line["reason"] for line in exchange.journal.of("CALL_REFUSED")] == ["outage_limit"]
     rows = exchange.cdrs(3)
     assert [(row.charged, row.uncollected) for row in rows if not row.refused] == [(FIRST_CHARGE, 0)] * 2
     assert get_account(exchange.conn, 1001).balance == 10 - 2 * FIRST_CHARGE

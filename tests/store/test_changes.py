@@ -14,7 +14,7 @@ from esl_agent.core.admission.carriers import Carrier
 from esl_agent.core.admission.route_file import Route
 from esl_agent.core.deck_file import parse_deck
 from esl_agent.core.tariff import Plan
-from esl_agent.store import accounts
+from esl_agent.store import accounts, sip_users
 from esl_agent.store.carriers import enable_carrier, put_carrier
 from esl_agent.store.changes import Change, Changed, announce, announce_account, change_of, listen
 from esl_agent.store.decks import DeckImport, import_deck
@@ -23,6 +23,7 @@ from esl_agent.store.numbers import OwnedNumber, add_number, remove_number
 from esl_agent.store.plans import add_plan, set_deck
 from esl_agent.store.pool import Connection, connected
 from esl_agent.store.routes import put_routes, remove_route
+from esl_agent.store.sip_users import NewSipUser
 
 PATIENCE_S = 10.0
 PAYER, OTHER = 1001, 1002
@@ -87,6 +88,26 @@ def test_a_change_is_told(conn: Connection, daemon: Connection, act: Act, told: 
     assert heard(daemon) == [told]
 
 
+def test_a_changed_phone_is_told(conn: Connection, daemon: Connection) -> None:
+    phone = ("garage", "sip.example.com")
+    digest = "0" * 32
+    new = NewSipUser(
+        user=phone[0],
+        domain=phone[1],
+        account_id=PAYER,
+        a1_hash=digest,
+        password_by="noc",
+    )
+    sip_users.add_sip_user(conn, new)
+    change = Change(Changed.PHONE, phone=phone)
+    sip_users.replace_a1_hash(conn, *phone, digest, "noc")
+    assert heard(daemon) == [change]
+    sip_users.change_callers(conn, *phone, lambda row: replace(row, caller_number="15145550100"))
+    assert heard(daemon) == [change]
+    sip_users.remove_sip_user(conn, *phone)
+    assert heard(daemon) == [change]
+
+
 def test_a_suspension_that_is_lifted_is_told(conn: Connection, daemon: Connection) -> None:
     accounts.suspend(conn, PAYER, "unpaid", "noc")
     assert heard(daemon) == [OF_PAYER]
@@ -120,7 +141,11 @@ def test_a_notice_is_told_once_a_transaction(conn: Connection, daemon: Connectio
 
 
 @pytest.mark.parametrize(
-    "payload", ["", "account", "account x", "account -1", "account ١", "numbers 3", "taxes"]
+    "payload",
+    [
+        *("", "account", "account x", "account -1", "account ١", "numbers 3", "taxes"),
+        *("phone", "phone 1001", "phone 1001 ", "phone 1001 sip.example.com now"),
+    ],
 )
 def test_a_notice_that_is_not_understood_means_that_anything_may_have_changed(payload: str) -> None:
     assert change_of(payload) == Change(Changed.EVERYTHING)

@@ -96,22 +96,35 @@ def test_credit_counts_and_its_withdrawal_takes_nothing_back(conn: Connection) -
     assert hold(conn, "free of charge", "0", "0").outcome is Outcome.HELD
 
 
-@pytest.mark.parametrize("leave", [suspend, close])
-def test_only_an_active_account_holds(conn: Connection, leave: Callable[..., object]) -> None:
+@pytest.mark.parametrize(
+    ("leave", "reason"), [(suspend, Outcome.ACCOUNT_SUSPENDED), (close, Outcome.ACCOUNT_CLOSED)]
+)
+def test_only_an_active_account_holds(
+    conn: Connection, leave: Callable[..., object], reason: Outcome
+) -> None:
     an_account(conn, PAYER, "5.00")
     hold(conn, "leg", "0.1000", "0.1000")
     leave(conn, PAYER, "unpaid", "test")
 
-    assert outcome(hold(conn, "leg", "0.2000", "0.2000")) == (Outcome.NOT_ACTIVE, "0.1000", "4.9000")
-    assert hold(conn, "other", "0.1000", "0.1000").outcome is Outcome.NOT_ACTIVE
+    assert outcome(hold(conn, "leg", "0.2000", "0.2000")) == (reason, "0.1000", "4.9000")
+    assert hold(conn, "other", "0.1000", "0.1000").outcome is reason
     assert money(conn, PAYER) == ("5.0000", "0.1000")
+
+
+def test_a_leg_that_is_over_is_over_whatever_the_account_may(conn: Connection) -> None:
+    an_account(conn, PAYER, "5.00")
+    settle_many(conn, [a_cdr(PAYER, "over", "0.0125")])
+    suspend(conn, PAYER, "unpaid", "test")
+    asked = [HoldRequest(PAYER, leg, Decimal(1), Decimal(1)) for leg in ("over", "new")]
+    results = hold_many(conn, asked)
+    assert [result.outcome for result in results] == [Outcome.SETTLED, Outcome.ACCOUNT_SUSPENDED]
 
 
 def test_pending_and_unknown_accounts_hold_nothing(conn: Connection) -> None:
     an_account(conn, 1002, "0", terms_version=None)
 
-    assert hold(conn, "leg", "0", "0", by=1002).outcome is Outcome.NOT_ACTIVE
-    assert outcome(hold(conn, "leg", "0", "0", by=9999)) == (Outcome.NO_ACCOUNT, "0", "0")
+    assert hold(conn, "leg", "0", "0", by=1002).outcome is Outcome.TERMS_NOT_ACCEPTED
+    assert outcome(hold(conn, "leg", "0", "0", by=9999)) == (Outcome.UNKNOWN_ACCOUNT, "0", "0")
 
 
 def test_a_settled_leg_is_never_held_again(conn: Connection) -> None:
@@ -144,7 +157,7 @@ def test_a_batch_is_answered_in_its_order_whatever_accounts_and_legs_it_mixes(co
         ("a", Outcome.HELD, "0.6"),
         ("b", Outcome.HELD, "0.6"),
         ("c", Outcome.NO_FUNDS, "0.0"),
-        ("d", Outcome.NO_ACCOUNT, "0.0"),
+        ("d", Outcome.UNKNOWN_ACCOUNT, "0.0"),
         ("e", Outcome.HELD, "0.4"),
         ("b", Outcome.HELD, "0.9"),
         ("f", Outcome.NO_FUNDS, "0.0"),

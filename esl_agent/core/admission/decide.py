@@ -32,15 +32,18 @@ TAG_EMERGENCY: Final = "emergency"
 TAG_PAYPHONE: Final = "payphone"
 TAG_CALLER_ID_REPLACED: Final = "caller_id_replaced"
 
-#: What the store says when it can't hold the money, and the rule and reason that stands for it.
-_STORE_REFUSALS: Final[Mapping[str, tuple[Rule, Reason]]] = MappingProxyType(
+#: Why the money can't be held, though no rule had a word against the call, and the rule that stands for it.
+_LATE_REFUSALS: Final[Mapping[str, Rule]] = MappingProxyType(
     {
-        "no_funds": (rules.funds, Reason.NO_FUNDS),
-        "too_many_calls": (rules.concurrent_calls, Reason.TOO_MANY_CALLS),
-        "day_spend": (rules.spend_per_day, Reason.DAY_SPEND),
-        "call_spend": (rules.spend_per_call, Reason.CALL_SPEND),
-        "not_active": (rules.account_state, Reason.ACCOUNT_SUSPENDED),
-        "no_account": (rules.payer, Reason.UNKNOWN_ACCOUNT),
+        Reason.NO_FUNDS: rules.funds,
+        Reason.OUTAGE_LIMIT: rules.funds,
+        Reason.TOO_MANY_CALLS: rules.concurrent_calls,
+        Reason.DAY_SPEND: rules.spend_per_day,
+        Reason.CALL_SPEND: rules.spend_per_call,
+        Reason.TERMS_NOT_ACCEPTED: rules.account_state,
+        Reason.ACCOUNT_SUSPENDED: rules.account_state,
+        Reason.ACCOUNT_CLOSED: rules.account_state,
+        Reason.UNKNOWN_ACCOUNT: rules.payer,
     }
 )
 
@@ -61,7 +64,8 @@ def refused_by_store(decision: Decision, outcome: str) -> Decision:
 
     An outcome of which nothing is known, or no answer at all, is no decision.
     """
-    rule, reason = _STORE_REFUSALS.get(outcome, (rules.facts_known, Reason.NO_DECISION))
+    rule = _LATE_REFUSALS.get(outcome, rules.facts_known)
+    reason = Reason(outcome) if outcome in _LATE_REFUSALS else Reason.NO_DECISION
     last = Judgement(rule.__name__, REFUSE, f"{reason}: the store says {outcome}")
     return replace(
         decision,

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     DAY_SPEND = "day_spend"
     CALL_SPEND = "call_spend"
     NO_FUNDS = "no_funds"
+    OUTAGE_LIMIT = "outage_limit"
 
 
 class Refusal(NamedTuple):
@@ -236,5 +237,13 @@ REFUSALS: Final = _table(
         "no_funds",
         "The account's free balance doesn't cover the call's first charge (terms 1).",
         "The customer has to top up.",
+    ),
+    Refusal(
+        Reason.OUTAGE_LIMIT,
+        *_NOT_NOW,
+        "try_later",
+        "The database is away, and what is granted on the last known balance until it is back is used up.",
+        "Bring Postgres back: look for `DB_DOWN`. How much that is stands in `[admission] cached_call_max`"
+        " and `cached_account_max`.",
     ),
 )
