@@ -17,7 +17,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.noc.log import Log
-from esl_agent.store.cdrs import CdrRow
+from esl_agent.store.cdrs import CdrRow, Source
 from esl_agent.store.journal_records import Record
 from esl_agent.store.pool import Connection
 from esl_agent.store.record_writer import account_of, write_records
@@ -133,6 +133,7 @@ class Poster:
             balance=result.balance,
             cause=row.hangup_cause,
             refused=row.refused,
+            source=None if row.source is Source.LIVE else row.source,
         )
         if result.uncollected:
             self._log(

@@ -193,7 +193,10 @@ WORDS: Final[dict[str, Word]] = {
         "The switch did not end a call that was killed.",
         "Look for the leg with `show channels` and end it by hand.",
     ),
-    "CALL_RATED": Word("info", "The call is over, its CDR and its ledger entries are committed."),
+    "CALL_RATED": Word(
+        "info",
+        "The call is over, CDR and ledger entries are written; `source` stands where its end was not heard.",
+    ),
     "CALL_UNCOLLECTED": Word(
         "warning",
         "A call cost more than was held for it; the rest stands on its CDR.",
