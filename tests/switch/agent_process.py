@@ -66,8 +66,12 @@ class AgentProcess:
         self._child = Child(command, self._log)
         wait_until(lambda: self.has_said("SWITCH_CONNECTED"), "the daemon is ready", READY_S)
 
-    def has_said(self, word: str) -> bool:
-        return word in self._log.read_text(encoding="utf-8")
+    def has_said(self, word: str, count: int = 1) -> bool:
+        """Whether it said so since it was started last."""
+        return self._log.read_text(encoding="utf-8").count(f" {word} ") >= count
+
+    def wait_says(self, word: str, count: int) -> None:
+        wait_until(lambda: self.has_said(word, count), f"{count} times {word}", READY_S)
 
     def stop(self) -> None:
         if self._child is not None:
