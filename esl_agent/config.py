@@ -169,6 +169,10 @@ class OfficeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     how_to_pay: str = ""
     net_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 30
     interest_per_month: Annotated[str, msgspec.Meta(pattern=r"^0(\.[0-9]{1,4})?\Z")] = "0.02"
+    reminder_after_days: tuple[Annotated[int, msgspec.Meta(ge=1, le=365)], ...] = (1, 15)
+    suspend_after_days: Annotated[int, msgspec.Meta(ge=0, le=3_650)] = 30
+    close_after_days: Annotated[int, msgspec.Meta(ge=0, le=3_650)] = 0
+    dunning_hook: tuple[str, ...] = ()
     returned_check_fee: str = "15.0000"
     consumers_pay_returned_checks: bool = False
 

@@ -61,7 +61,6 @@ CREATE TABLE invoice_lines (
     FOREIGN KEY (account_id, invoice_number) REFERENCES invoices (account_id, invoice_number)
 );
 
--- A returned payment is charged like other things from here on, and its fee, too: both come with the next invoice.
 ALTER TABLE charges
     ADD COLUMN kind           text NOT NULL DEFAULT 'single_charge' CHECK (kind ~ '^[a-z_]+$'), -- as in the ledger
     ADD COLUMN invoice_number text COLLATE "C", -- null: on none yet
@@ -70,11 +69,8 @@ ALTER TABLE charges
 
 UPDATE charges SET kind = 'monthly_charge' WHERE ends_on IS NOT NULL;
 
+-- The fee of a returned payment is a charge like others, from here on.
 INSERT INTO charges (account_id, reference, description, amount, is_taxed, charged_on, added_by, kind)
-SELECT account_id, 'returned payment ' || reference, 'Payment ' || reference || ' returned', amount, false,
-       returned_on, returned_by, 'returned_payment'
-FROM payments WHERE returned_on IS NOT NULL
-UNION ALL
 SELECT account_id, 'fee of returned payment ' || reference, 'Fee: payment ' || reference || ' returned',
        return_fee, false, returned_on, returned_by, 'returned_payment_fee'
 FROM payments WHERE return_fee > 0

@@ -11,10 +11,12 @@ import click
 from esl_agent.cli import arguments
 from esl_agent.cli.account_limits import limit_facts, limits, limits_as_json
 from esl_agent.cli.arguments import ACCOUNT_ID
-from esl_agent.cli.database import operator, today, with_database
+from esl_agent.cli.database import configured, operator, today, with_database
+from esl_agent.cli.dunning import policy as dunning_policy
 from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table, time_text
 from esl_agent.core.money import ZERO
-from esl_agent.office.payments import Method, NewPayment, take_payment
+from esl_agent.office.dunning import receive
+from esl_agent.office.payments import Method, NewPayment
 from esl_agent.store import accounts
 from esl_agent.store.accounts import Account, Billing, CustomerType, NewAccount
 from esl_agent.store.ledger import last_entries
@@ -156,7 +158,7 @@ def top_up(conn: Connection, account_id: int, amount: Decimal, reference: str, a
         received_on=today(),
         by=operator(),
     )
-    booked = take_payment(conn, new)
+    booked, _ = receive(conn, new, today(), configured().admission.time_zone, dunning_policy())
     credited = booked.account
     if as_json:
         print_json(_as_json(credited) | {"credited_now": booked.is_new})

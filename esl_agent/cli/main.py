@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "credential": "esl_agent.cli.credential:credential",
     "deck": "esl_agent.cli.deck:deck",
     "doctor": "esl_agent.cli.doctor:doctor",
+    "dunning": "esl_agent.cli.dunning:dunning",
     "files": "esl_agent.cli.files:files",
     "interest": "esl_agent.cli.invoice:interest",
     "invoice": "esl_agent.cli.invoice:invoice",

@@ -11,9 +11,11 @@ import click
 from esl_agent.cli import arguments
 from esl_agent.cli.arguments import ACCOUNT_ID
 from esl_agent.cli.database import configured, dry_run_option, operator, rehearsed, today, with_database
+from esl_agent.cli.dunning import policy as dunning_policy
 from esl_agent.cli.output import as_json_option, print_json, print_table
 from esl_agent.core import money
 from esl_agent.office import payments
+from esl_agent.office.dunning import receive
 from esl_agent.office.payments import Booked, Method, NewPayment, Return, ReturnFeePolicy
 from esl_agent.store.pool import Connection
 
@@ -60,8 +62,13 @@ def take(
         by=by,
     )
     with rehearsed(conn, dry_run=dry_run):
-        booked = payments.take_payment(conn, new)
-    done = f"{amount} credited" if booked.is_new else f"{reference!r} was credited before: nothing changed"
+        booked, is_lifted = receive(conn, new, today(), configured().admission.time_zone, dunning_policy())
+    lifted = ", suspension lifted" if is_lifted else ""
+    done = (
+        f"{amount} credited{lifted}"
+        if booked.is_new
+        else f"{reference!r} was credited before: nothing changed"
+    )
     _tell(booked, done, dry_run=dry_run, as_json=as_json)
 
 

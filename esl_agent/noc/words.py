@@ -209,4 +209,20 @@ WORDS: Final[dict[str, Word]] = {
     ),
     "LIBRARY_WARNING": Word("warning", "A library in use has something to say.", "Read `text`."),
     "PARTITION_MADE": Word("info", "CDR partitions for the months ahead were made."),
+    "DUNNING_REMINDER": Word(
+        "info", "An invoice is past due: the customer is to be reminded.", "Nothing, if a hook sends it."
+    ),
+    "DUNNING_SUSPENDED": Word(
+        "warning",
+        "An account was suspended for an invoice that is long past due; a payment lifts that at once.",
+        "Nothing; `esl-agent invoice list ACCOUNT` says what is open.",
+    ),
+    "DUNNING_CLOSED": Word(
+        "warning", "An account was closed for an invoice that was never paid.", "Collect it."
+    ),
+    "DUNNING_HOOK_FAILED": Word(
+        "error",
+        "The command of [office] dunning_hook failed; the step itself was taken.",
+        "See `error`; send what it should have sent by hand.",
+    ),
 }

@@ -185,7 +185,7 @@ def _run_account(conn: Connection, account: Account, on: date, time_zone: str) -
     return made
 
 
-def make_charge(conn: Connection, charge: Charge, credit: House = House.FEES) -> bool:
+def make_charge(conn: Connection, charge: Charge) -> bool:
     """Record a charge and debit it; False where that was done before.  The account's row is locked."""
     added = conn.execute(
         "INSERT INTO charges (account_id, reference, description, amount, is_taxed, charged_on, ends_on,"
@@ -196,8 +196,8 @@ def make_charge(conn: Connection, charge: Charge, credit: House = House.FEES) ->
     if not added.rowcount:
         return False
     entry = Entry(
-        charge.account_id, f"charge:{charge.reference}", House.CUSTOMER, credit, charge.amount, charge.kind,
-        charge.reference, charge.charged_on,
+        charge.account_id, f"charge:{charge.reference}", House.CUSTOMER, House.FEES, charge.amount,
+        charge.kind, charge.reference, charge.charged_on,
     )  # fmt: skip
     post(conn, entry)
     announce_account(conn, charge.account_id)

@@ -20,7 +20,7 @@ from esl_agent.core.office.invoice import TAX, Draft, Line, draft
 from esl_agent.core.office.taxes import TaxRate
 from esl_agent.errors import EslAgentError
 from esl_agent.office.charges import MONTHLY, SINGLE
-from esl_agent.office.payments import RETURN_FEE, RETURNED
+from esl_agent.office.payments import RETURN_FEE
 from esl_agent.office.usage import invoiced_until, usage_lines
 from esl_agent.store.accounts import Account, get_account, lock
 from esl_agent.store.changes import announce_account
@@ -50,7 +50,6 @@ HOUSE_OF_LINE: Final = {
     MONTHLY: House.FEES,
     SINGLE: House.FEES,
     RETURN_FEE: House.FEES,
-    RETURNED: House.CASH,
     TAX: House.TAX,
 }
 

@@ -8,7 +8,7 @@ meanwhile goes below zero, and the account makes no calls until that is paid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -159,27 +159,23 @@ def return_payment(conn: Connection, what: Return, policy: ReturnFeePolicy) -> B
             " WHERE account_id = %s AND reference = %s",
             [what.returned_on, what.reason, fee, what.by, what.account_id, what.reference],
         )
-        owed = Charge(
-            account_id=what.account_id,
-            reference=f"returned payment {what.reference}",
-            description=f"Payment {what.reference} returned: {what.reason}",
-            amount=payment.amount,
-            is_taxed=False,
-            charged_on=what.returned_on,
-            ends_on=None,
-            added_by=what.by,
-            kind=RETURNED,
-        )
-        make_charge(conn, owed, House.CASH)
+        key = f"{RETURNED}:{what.reference}"
+        sides = (House.CUSTOMER, House.CASH)
+        day = what.returned_on
+        post(conn, Entry(what.account_id, key, *sides, payment.amount, RETURNED, what.reference, day))
         if fee:
-            fee_charge = replace(
-                owed,
-                reference=f"fee of {owed.reference}",
+            charge = Charge(
+                account_id=what.account_id,
+                reference=f"fee of returned payment {what.reference}",
                 description=f"Fee: payment {what.reference} returned",
                 amount=fee,
+                is_taxed=False,
+                charged_on=day,
+                ends_on=None,
+                added_by=what.by,
                 kind=RETURN_FEE,
             )
-            make_charge(conn, fee_charge)
+            make_charge(conn, charge)
         return _booked(conn, what.account_id, what.reference)
 
 

@@ -115,8 +115,7 @@ def test_a_check_that_bounces_opens_again_what_it_paid(conn: Connection) -> None
     policy = InvoicePolicy(0, datetime(2026, 1, 1, tzinfo=UTC))
     assert issue(conn, PAYER, date(2026, 2, 6), policy, "office")
 
-    # What is owed: the check's 100.00 and the fee, which the second invoice asks for; the first was paid.
-    assert open_on(conn, date(2026, 2, 6)) == ["0.0000", "115.0000"]
+    assert open_on(conn, date(2026, 2, 6)) == ["100.0000", "15.0000"]
 
 
 def test_what_was_paid_in_before_pays_the_invoice_at_once(conn: Connection) -> None:

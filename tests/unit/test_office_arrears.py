@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esl_agent.core.office.arrears import Owed, interest_days, interest_on, open_amounts, yearly_rate
+from esl_agent.core.office.dunning import Due, DunningPolicy, Step, steps_due
 
 AMOUNTS = st.decimals("0.01", "9999", places=2)
 
@@ -75,3 +76,33 @@ def test_what_is_open_is_what_is_owed_and_lies_on_the_newest(totals: list[Decima
     touched = [number for number, amount in enumerate(amounts) if amount]
     assert all(amounts[number] == totals[number] for number in touched[1:])
     assert touched == list(range(touched[0], len(totals)))
+
+
+DUE_ON = date(2026, 1, 15)
+POLICY = DunningPolicy(reminder_after_days=(1, 15), suspend_after_days=30, close_after_days=90)
+
+
+def steps(on: str, *taken: Due) -> list[tuple[str, str]]:
+    found = steps_due(DUE_ON, date.fromisoformat(on), POLICY, taken)
+    return [(due.step.value, due.on.isoformat()) for due in found]
+
+
+def test_reminders_then_suspension_then_closure() -> None:
+    assert steps("2026-01-15") == []
+    assert steps("2026-01-16") == [("reminder", "2026-01-16")]
+    first = Due(Step.REMINDER, date(2026, 1, 16))
+    assert steps("2026-01-29", first) == []
+    assert steps("2026-01-30", first) == [("reminder", "2026-01-30")]
+    second = Due(Step.REMINDER, date(2026, 1, 30))
+    assert steps("2026-02-14", first, second) == [("suspension", "2026-02-14")]
+    suspended = Due(Step.SUSPENSION, date(2026, 2, 14))
+    assert steps("2026-04-15", first, second, suspended) == [("closure", "2026-04-15")]
+
+
+def test_of_missed_reminders_only_the_last_is_sent() -> None:
+    assert steps("2026-02-20") == [("reminder", "2026-01-30"), ("suspension", "2026-02-14")]
+
+
+def test_what_is_never_to_be_done_is_never_due() -> None:
+    never = DunningPolicy((), None, None)
+    assert steps_due(DUE_ON, date(2036, 1, 1), never, ()) == []

@@ -1,0 +1,152 @@
+"""Dunning: reminders, suspension and closure for what is past due, and the payment that lifts them (terms 2).
+
+Each step is taken once for an invoice.  A suspension of ours is lifted in the
+transaction that books the payment, so the account's next call goes out; if that
+payment bounces, the next run suspends again.  One by hand stays until it is
+lifted by hand.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from psycopg.rows import scalar_row
+
+from esl_agent.core.office.dunning import Due, DunningPolicy, Step, steps_due
+from esl_agent.noc.log import Log
+from esl_agent.office.arrears import IN_ARREARS, OpenInvoice, invoices_on
+from esl_agent.office.payments import Booked, NewPayment, take_payment
+from esl_agent.store.accounts import Account, State, close, get_account, lock, resume, suspend
+from esl_agent.store.pool import Connection
+
+#: Who suspends and resumes, in the account's books.
+DUNNING: Final = "dunning"
+HOOK_TIMEOUT_S: Final = 30
+WORD_OF_STEP: Final = {
+    Step.REMINDER: "DUNNING_REMINDER",
+    Step.SUSPENSION: "DUNNING_SUSPENDED",
+    Step.CLOSURE: "DUNNING_CLOSED",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A step that was taken about an invoice."""
+
+    account_id: int
+    name: str
+    invoice_number: str
+    step: Step
+    due_on: date  # the invoice
+    open_amount: Decimal
+    currency: str
+
+
+def take_steps(
+    conn: Connection, today: date, time_zone: str, policy: DunningPolicy, *, dry_run: bool = False
+) -> Iterator[Taken]:
+    """Do what is due about every account in arrears, each in a transaction of its own."""
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        accounts = cursor.execute(IN_ARREARS, [today]).fetchall()
+    for account_id in accounts:
+        with conn.transaction(force_rollback=dry_run):
+            taken = list(_take_account(conn, lock(conn, account_id), today, time_zone, policy))
+        yield from taken
+
+
+def receive(
+    conn: Connection, new: NewPayment, today: date, time_zone: str, policy: DunningPolicy
+) -> tuple[Booked, bool]:
+    """Book a payment and lift what it should, at once; whether a suspension was lifted.
+
+    Raises as payments.take_payment does.
+    """
+    with conn.transaction():
+        booked = take_payment(conn, new)
+        account = booked.account
+        if not (account.state is State.SUSPENDED and account.state_by == DUNNING):
+            return booked, False
+        still = [
+            each
+            for each in invoices_on(conn, new.account_id, today, time_zone)
+            if each.open_amount and _suspends(each, today, policy)
+        ]
+        if still:
+            return booked, False
+        conn.execute(
+            "UPDATE dunning_steps SET lifted_at = now()"
+            " WHERE account_id = %s AND step = 'suspension' AND lifted_at IS NULL",
+            [new.account_id],
+        )
+        resumed = resume(conn, new.account_id, f"paid: {new.reference}", DUNNING)
+        return Booked(booked.payment, resumed, booked.is_new), True
+
+
+def tell(log: Log, taken: Taken, hook: Sequence[str], run: Callable[..., object] = subprocess.run) -> None:
+    """A line in the log, and the operator's hook: `HOOK step account invoice amount currency`."""
+    fields = {"account": taken.account_id, "invoice": taken.invoice_number, "open": taken.open_amount}
+    log(WORD_OF_STEP[taken.step], **fields, due=taken.due_on, name=taken.name)
+    if not hook:
+        return
+    arguments = [
+        taken.step,
+        str(taken.account_id),
+        taken.invoice_number,
+        str(taken.open_amount),
+        taken.currency,
+    ]
+    try:
+        run([*hook, *arguments], check=True, timeout=HOOK_TIMEOUT_S, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError) as error:
+        log("DUNNING_HOOK_FAILED", **fields, step=taken.step, error=str(error))
+
+
+def _take_account(
+    conn: Connection, account: Account, today: date, time_zone: str, policy: DunningPolicy
+) -> Iterator[Taken]:
+    if account.state is State.CLOSED:
+        return
+    for each in invoices_on(conn, account.account_id, today, time_zone):
+        if not each.open_amount:
+            continue
+        number = each.invoice.invoice_number
+        known = _known(conn, account.account_id, number)
+        for due in steps_due(each.invoice.due_on, today, policy, known):
+            _take(conn, account.account_id, each, due)
+            yield Taken(
+                account.account_id, account.name, number, due.step, each.invoice.due_on, each.open_amount,
+                account.currency,
+            )  # fmt: skip
+
+
+def _take(conn: Connection, account_id: int, open_invoice: OpenInvoice, due: Due) -> None:
+    number = open_invoice.invoice.invoice_number
+    conn.execute(
+        "INSERT INTO dunning_steps (account_id, invoice_number, step, due_on, open_amount)"
+        " VALUES (%s, %s, %s, %s, %s)",
+        [account_id, number, due.step, due.on, open_invoice.open_amount],
+    )
+    reason = f"invoice {number} is past due since {open_invoice.invoice.due_on}"
+    state = get_account(conn, account_id).state
+    if due.step is Step.SUSPENSION and state is not State.SUSPENDED:
+        suspend(conn, account_id, reason, DUNNING)
+    elif due.step is Step.CLOSURE and state is not State.CLOSED:
+        close(conn, account_id, reason, DUNNING)
+
+
+def _suspends(each: OpenInvoice, today: date, policy: DunningPolicy) -> bool:
+    return any(due.step is Step.SUSPENSION for due in steps_due(each.invoice.due_on, today, policy, ()))
+
+
+def _known(conn: Connection, account_id: int, number: str) -> list[Due]:
+    rows = conn.execute(
+        "SELECT step, due_on FROM dunning_steps"
+        " WHERE account_id = %s AND invoice_number = %s AND lifted_at IS NULL",
+        [account_id, number],
+    )
+    return [Due(Step(step), due_on) for step, due_on in rows]
