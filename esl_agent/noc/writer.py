@@ -8,7 +8,7 @@ line: handing the interpreter over for each would cost more than the line.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 from collections import deque
 from typing import Final
@@ -21,6 +21,10 @@ LINES_MAX: Final = 20_000
 LINES_PER_WRITE_MAX: Final = 500
 #: How long a line waits at the most, where the reader reads.
 FLUSH_EVERY_S: Final = 0.02
+#: How soon a disk that takes nothing, full as it may be, is tried again.
+AGAIN_S: Final = 0.5
+#: Nobody reads any more, and nobody will.
+GONE: Final = frozenset({errno.EPIPE, errno.EBADF})
 #: How long the end of the program waits for a reader that does not read.
 CLOSE_TIMEOUT_S: Final = 2.0
 
@@ -61,17 +65,24 @@ class LineWriter:
 
     def _run(self) -> None:
         # Nobody is left to tell when the reader has gone away.
-        with contextlib.suppress(OSError):
-            while not (self._is_closing and not self._lines):
-                if self._lines:
-                    self._write_some()
-                else:
-                    _sleep(FLUSH_EVERY_S)
+        is_read = True
+        while is_read and not (self._is_closing and not self._lines):
+            if self._lines:
+                is_read = self._write_some()
+            else:
+                _sleep(FLUSH_EVERY_S)
         self._finished.release()
 
-    def _write_some(self) -> None:
+    def _write_some(self) -> bool:
+        """Write what there is, however long that takes; False where there is no use in going on."""
         count = min(len(self._lines), LINES_PER_WRITE_MAX)
         lines = "".join([self._lines.popleft() for _ in range(count)])
         data = memoryview(lines.encode("utf-8", "backslashreplace"))
         while data:
-            data = data[os.write(self._descriptor, data) :]
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except OSError as error:
+                if error.errno in GONE or self._is_closing:
+                    return False
+                _sleep(AGAIN_S)
+        return True

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+import gevent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from esl_agent.noc.words import WORDS
 from esl_agent.noc.writer import LineWriter
 from esl_agent.switch.trouble import TroubleKind
 
+PATIENCE_S = 10.0
 CATALOGUE = Path(__file__).parents[2] / "docs" / "log.md"
 
 
@@ -99,6 +102,33 @@ def test_a_reader_that_stops_reading_does_not_stop_the_writer() -> None:
     writer.close()
     os.close(write_end)
     os.close(read_end)
+
+
+def test_a_disk_that_was_full_gets_what_was_said_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, real_write = threading.Event(), os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        try:
+            return real_write(descriptor, data)
+        except OSError:
+            refused.set()
+            raise
+
+    monkeypatch.setattr(os, "write", write)
+    descriptor, file = os.open("/dev/full", os.O_WRONLY), tmp_path / "log"
+    writer = LineWriter(descriptor)
+    writer.write("first\n")
+    assert refused.wait(PATIENCE_S)
+    with file.open("wb") as with_room:
+        os.dup2(with_room.fileno(), descriptor)
+    writer.write("second\n")
+    with gevent.Timeout(PATIENCE_S):
+        while file.read_text() != "first\nsecond\n":
+            gevent.sleep(0.01)
+    writer.close()
+    os.close(descriptor)
 
 
 def test_the_catalogue_page_says_what_the_code_says() -> None:
