@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -25,6 +26,9 @@ NEVER_SAID: Final = ("AGENT_CRASHED", "CDR_UNWRITABLE", "LIBRARY_WARNING")
 
 #: What it says of a leg that it has seen, and not only planned.
 WORDS_OF_LEGS: Final = ("CALL_TRYING", "CALL_ANSWERED", "CALL_RECOVERED", "CALL_GONE")
+
+#: What stands in each line of the journal that tells of a call that is over.
+SETTLEMENT: Final = b"settlement"
 
 _LEG: Final = re.compile(r" leg=([0-9a-f-]{36})")
 
@@ -52,6 +56,7 @@ class Agent:
         self._folder = folder
         self._runs = 0
         self._child: Child | None = None
+        self.journal = folder / f"{name}-journal"
         self._settings = folder / f"{name}.toml"
         url = f"postgresql://postgres@{LOOPBACK}:{self.to_postgres.port}/{database}"
         ways: Sections = {
@@ -96,6 +101,16 @@ class Agent:
         if self.is_running:
             os.kill(self._running().pid, signal.SIGCONT)
 
+    def fill_disk(self) -> None:
+        """It can write to no file any more, its log included: a stand-in for a disk that is full."""
+        self._note(f"{self.name}: disk full")
+        resource.prlimit(self._running().pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+    def empty_disk(self) -> None:
+        if self.is_running:
+            unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            resource.prlimit(self._running().pid, resource.RLIMIT_FSIZE, unlimited)
+
     def close(self) -> None:
         """The play is over."""
         self.thaw()
@@ -112,6 +127,7 @@ class Agent:
         self.to_switch.heal()
         self.to_postgres.heal()
         self.thaw()
+        self.empty_disk()
         self.begin()
 
     # What it says
@@ -140,6 +156,15 @@ class Agent:
             return re.search(rf"\b{word}\b", log.read_text(errors="replace")) is not None
 
         wait_until(is_said, f"{self.name} says {word}", deadline_s)
+
+    def wait_kept(self, calls: int) -> None:
+        """Until the ends of so many calls are on its disk."""
+
+        def is_kept() -> bool:
+            segments = self.journal.glob("segment-*.log")
+            return sum(segment.read_bytes().count(SETTLEMENT) for segment in segments) >= calls
+
+        wait_until(is_kept, f"{calls} calls are in the journal of {self.name}", SAID_S)
 
     def wait_says_again(self, word: str, than: int, deadline_s: float = SAID_S) -> None:
         """Wait until it has said the word more than so often in all its lives."""

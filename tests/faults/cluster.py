@@ -64,14 +64,23 @@ def caller_of(account_id: int) -> str:
     return f"1514556{account_id:04}"
 
 
+#: What Postgres says when it can't write, said by whatever writes of a call.
+FULL_TABLES: Final = ("reservations", "ledger", "cdrs")
+FULL_FUNCTION: Final = """
+    CREATE OR REPLACE FUNCTION disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$
+"""
+
+
 class Cluster:
-    """One server; each scenario has a database of its own on it."""
+    """One server; each scenario has a database of its own on it, the newest is the one in play."""
 
     def __init__(self, folder: Path) -> None:
         self.note: Callable[[str], None] = lambda fault: None
         # It syncs its commits: what is killed must have on disk what it said was there.
         self._server = EmbeddedPostgres(folder)
         self._numbers = count(1)
+        self._in_play = ""
         self._server.start()
         with connected(self._server.ensure_database(TEMPLATE)) as conn:
             _furnish(conn)
@@ -80,11 +89,13 @@ class Cluster:
         """The name of a database with customers, carriers and a deck."""
         name = f"scenario_{next(self._numbers)}"
         self._server.ensure_database(name, template=TEMPLATE)
+        self._in_play = name
         return name
 
     def drop_database(self, name: str) -> None:
         with connected(self.url("postgres")) as conn:
             conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        self._in_play = ""
 
     def remove(self) -> None:
         self.heal()
@@ -139,6 +150,19 @@ class Cluster:
         self.note("postgres: frozen")
         self._signal_all(signal.SIGSTOP)
 
+    def fill_disk(self) -> None:
+        """It answers, and can't write: a stand-in, for a real disk that is full takes others with it."""
+        self.note("postgres: disk full")
+        with connected(self.url(self._in_play)) as conn:
+            conn.execute(FULL_FUNCTION)
+            for table in FULL_TABLES:
+                when = f"BEFORE INSERT OR UPDATE ON {table}"
+                conn.execute(f"CREATE TRIGGER disk_is_full {when} EXECUTE FUNCTION disk_is_full()")
+
+    def empty_disk(self) -> None:
+        with connected(self.url(self._in_play)) as conn:
+            conn.execute("DROP FUNCTION IF EXISTS disk_is_full CASCADE")
+
     def thaw(self) -> None:
         self._signal_all(signal.SIGCONT)
 
@@ -146,6 +170,8 @@ class Cluster:
         self.thaw()
         self.start()
         self.read_only(False)
+        if self._in_play:
+            self.empty_disk()
 
     @property
     def _pid(self) -> int | None:
