@@ -177,6 +177,13 @@ class OfficeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     consumers_pay_returned_checks: bool = False
 
 
+class TwinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A second daemon for the same switch; docs/twins.md."""
+
+    enabled: bool = False
+    lease_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = 1_500
+
+
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["auto", "plain", "color", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -194,6 +201,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: JournalConfig = JournalConfig()
     limits: LimitsConfig = LimitsConfig()
     office: OfficeConfig = OfficeConfig()
+    twin: TwinConfig = TwinConfig()
     log: LogConfig = LogConfig()
 
 
@@ -336,6 +344,8 @@ def _check_together(config: Config, source: str) -> None:
             f"[switch] password is FreeSWITCH's default and {config.switch.host} is not this machine: "
             "set another in event_socket.conf.xml and here"
         )
+    if config.twin.enabled and not config.switch.name:
+        problems.append("[twin] enabled needs [switch] name: by it the twins know that they are twins")
     if config.budget.last_ask_ms >= config.budget.extend_lead_ms:
         problems.append("[budget] last_ask_ms has to be below extend_lead_ms: it is the second asking")
     amounts = {

@@ -19,6 +19,11 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1_000
 
 
+def steady_us() -> int:
+    """As `monotonic_us`, and while the machine sleeps it goes on."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
+
+
 def wall_us() -> int:
     return time.time_ns() // 1_000
 

@@ -21,7 +21,7 @@ from gevent.event import Event
 
 from esl_agent import __version__
 from esl_agent.agent.admission import Admission
-from esl_agent.agent.batches import BatchQueue, QueueFullError
+from esl_agent.agent.alone import Alone
 from esl_agent.agent.book import Book
 from esl_agent.agent.cached import CachedFunds, CachedPolicy
 from esl_agent.agent.cdr_folder import CdrFolder
@@ -30,20 +30,23 @@ from esl_agent.agent.clock import SwitchClock, calendar, monotonic_us
 from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.agent.desk import ENDED_LATELY_MAX, Desk
 from esl_agent.agent.doors import Doors, books_of
+from esl_agent.agent.duty import Duty
 from esl_agent.agent.finds import Finds
 from esl_agent.agent.holder import Holder
+from esl_agent.agent.inbox import Inbox
 from esl_agent.agent.journal_place import journal_of
 from esl_agent.agent.leaving import leave
 from esl_agent.agent.listener import Listener
 from esl_agent.agent.looks import Looks
 from esl_agent.agent.news import News
 from esl_agent.agent.phones import Phones
-from esl_agent.agent.policies import call_policy_of, operator_policy_of
+from esl_agent.agent.policies import call_policy_of, link_config_of, operator_policy_of
 from esl_agent.agent.recovery import Recovery
 from esl_agent.agent.settler import Settler
 from esl_agent.agent.sounds import Sounds
 from esl_agent.agent.switchboard import Switchboard
 from esl_agent.agent.timers import Timers
+from esl_agent.agent.twins import Twins
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.core import money
 from esl_agent.errors import EslAgentError
@@ -51,33 +54,27 @@ from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import ensure_partitions
 from esl_agent.store.open_holds import OpenHold, open_holds
 from esl_agent.store.pool import open_pool
-from esl_agent.switch.events import EventError, SwitchEvent
-from esl_agent.switch.legs import account_fault, leg_end_of, leg_of
-from esl_agent.switch.link import LinkChange, LinkConfig, LinkState, SwitchLink
+from esl_agent.switch.events import SwitchEvent, TwinWord
+from esl_agent.switch.link import LinkChange, LinkState, SwitchLink
 
-#: What is done where events are worked on, in turn with them.
-Job = Callable[[], None]
-
-#: What is heard of the switch; each is one step of a call, or proof of life.
-EVENTS: Final = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE", "HEARTBEAT")
 #: How often partitions are made ahead.
 PARTITIONS_EVERY_S: Final = 3_600
 #: While the commit of one batch of holds is under way the next is decided; each locks its accounts in order.
 HOLDS_AT_ONCE: Final = 2
-#: Events worked on before timers and the database's answers get a turn.
-EVENTS_PER_TURN_MAX: Final = 32
 #: How often admitted legs that never came are looked for.
 OVERDUE_EVERY_S: Final = 30
 #: How often the start tries a database that is away.
 START_RETRY_S: Final = 1.0
 #: How long upkeep that is under way may take to end.
 UPKEEP_END_S: Final = 0.2
-#: How often a full event queue, and a drain, are looked at again.
+#: How often a drain is looked at again.
 PAUSE_S: Final = 0.05
 
 
 #: What recovery is told where the switch's calls are gone.
 RESTARTED: Final = "the switch was restarted"
+#: … and where another daemon looked after them.
+TAKEN_OVER: Final = "taken over"
 
 
 class DaemonCrashed(EslAgentError):
@@ -92,17 +89,24 @@ class Daemon:
         self._config = config
         self._log = log
         self._stop = Event()
+        self._has_taken_up = Event()  # the calls that are up are this daemon's to look after
         self._crashed: BaseException | None = None
         self._policy = call_policy_of(config.budget)
         self._clock = SwitchClock(log)
         self._pool = open_pool(config.database.url, config.database.pool_max)
         self._database = Database(self._pool, config.database.url, log)
         self._book = Book(numbering_of(config), self._database)
-        self._events = BatchQueue[SwitchEvent | Job](limits.queue_max, limits.batch_max)
         self._timers = Timers(
             self._clock.now_us, lambda leg_uuid, timer: self.desk.timer_rang(leg_uuid, timer)
         )
-        self._link = SwitchLink(link_config_of(config), self._take_event, self._link_changed)
+        self._duty: Duty = (
+            Twins(config, log, lambda: self._link, self.stop)
+            if config.twin.enabled
+            else Alone(config, log, self.stop)
+        )
+        self._link = SwitchLink(
+            link_config_of(config, self._duty.is_stale), self._take_event, self._link_changed
+        )
         today = calendar(config.admission.time_zone)
         self._settler = Settler(
             self._database,
@@ -121,8 +125,9 @@ class Daemon:
             queue_max=limits.queue_max,
             batch_max=limits.batch_max,
             switch=switch_name_of(config),
+            may_act=self._duty.may_act,
         )
-        self._switchboard = switchboard = Switchboard(self._link.command, log)
+        self._switchboard = switchboard = Switchboard(self._link.command, log, may_act=self._duty.may_act)
         self.desk = Desk(
             policy=self._policy,
             book=self._book,
@@ -136,6 +141,7 @@ class Daemon:
             live_max=limits.live_calls_max,
             ends_barred=config.admission.suspended_calls == "end",
             sounds=Sounds(switchboard, config.budget.warn_sound, config.budget.end_announcement),
+            may_act=self._duty.may_act,
         )
         self._cdr_sweeper = CdrSweeper(
             config.cdr_files,
@@ -146,6 +152,7 @@ class Daemon:
             unsettled=self._settler.__len__,
             log=log,
         )
+        self._inbox = Inbox(self.desk, log, queue_max=limits.queue_max, batch_max=limits.batch_max)
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
         self._news = News(self._book, self.desk, self._phones)
@@ -178,17 +185,18 @@ class Daemon:
             log=self._log,
         )
         books = books_of(self._book, self.desk, self._database, self._clock.now_us)
-        return Doors(config, admission, self.desk, books, self._clock.now_us, self._log)
+        now_us, may_act = self._clock.now_us, self._duty.may_act
+        return Doors(config, admission, self.desk, books, now_us, self._log, may_act)
 
     def _make_recovery(self) -> Recovery:
-        config, names = self._config.switch, link_config_of(self._config).names
+        config, names = self._config.switch, variable_names_of(self._config)
         return Recovery(
             desk=self.desk,
             finds=Finds(self.desk, self._book, self._clock.now_us, self._log),
             looks=Looks(self._link.command, self._link.background, names),
             folder=CdrFolder.of(self._config),
             read_holds=self._read_holds,
-            do=self._put,
+            do=self._inbox.put,
             now_us=monotonic_us,
             patience_s=config.gone_patience_s,
             audit_every_s=config.audit_every_s,
@@ -203,32 +211,48 @@ class Daemon:
             return open_holds(conn, switch_name_of(self._config), older_than_s)
 
     def run(self) -> None:
-        """Serve until told to stop; raises DaemonCrashed where a part of it failed."""
+        """Serve until told to stop; raises DaemonCrashed where a part of it failed.
+
+        Raises StoodDown where a twin has to start over, AlreadyActive where
+        this one may not begin.
+        """
         self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
         self._settler.open()
         self._load_when_there()
+        has_turn = self._duty.begin(self._stop)
         parts: Sequence[Callable[[], None]] = (
             self._timers.run,
             *[self._holder.run] * HOLDS_AT_ONCE,
             self._settler.run,
             self._listener.run,
-            lambda: self._events.run(self._work_events),
+            self._duty.run,
+            self._inbox.run,
             self._recovery.run,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
-            lambda: self._cdr_sweeper.run(self._stop),
+            self._sweep,
         )
         greenlets = [gevent.spawn(part) for part in parts]
         for greenlet in greenlets:
             greenlet.link_exception(self._part_crashed)
         self._wait_replayed()
-        self._await_again()
+        if has_turn:
+            self._take_up()
         self._link.start()
-        self._doors.open()
-        self._stop.wait()
+        if self._duty.wait_turn(self._stop):
+            if has_turn:
+                self._doors.open()
+            else:  # calls are looked after first
+                self._take_up()
+                self._begin_recovery(TAKEN_OVER, is_all=True)
+                self._doors.open_in_time(self._stop)
+            self._duty.opened()
+            self._stop.wait()
+        self._duty.leave_if_lost()
         self._doors.close()
         self._drain()
+        self._duty.end()
         self._link.stop()
         gevent.joinall(greenlets, UPKEEP_END_S)  # one that is killed in the pool takes a connection with it
         gevent.killall(greenlets)
@@ -257,56 +281,33 @@ class Daemon:
     def _take_event(self, event: SwitchEvent) -> None:
         """In the link's greenlet, which must go on reading: only a full queue holds it up."""
         self._clock.heard(event.timestamp_us)
-        self._recovery.heard(event.timestamp_us)
-        if event.name != "HEARTBEAT":
-            self._put(event)
-
-    def _put(self, work: SwitchEvent | Job) -> None:
-        try:
-            self._events.put(work)
-        except QueueFullError:
-            self._log("QUEUE_FULL", queue="events", limit=self._config.limits.queue_max)
-            while len(self._events) >= self._config.limits.queue_max:
-                gevent.sleep(PAUSE_S)
-            self._events.put(work)
-
-    def _work_events(self, batch: Sequence[SwitchEvent | Job]) -> None:
-        for count, work in enumerate(batch, 1):
-            if isinstance(work, SwitchEvent):
-                try:
-                    self._work_event(work)
-                except EventError as error:
-                    self._log("SWITCH_EVENT_BAD", name=work.name, leg=work.unique_id, error=str(error))
-            else:
-                work()
-            if count % EVENTS_PER_TURN_MAX == 0:
-                gevent.sleep(0)
-
-    def _work_event(self, event: SwitchEvent) -> None:
-        if event.name == "CHANNEL_CREATE":
-            if fault := account_fault(event):
-                self._log("CALL_STRANGE", leg=event.unique_id, problem=fault)
-            self.desk.leg_created(leg_of(event))
-        elif event.name == "CHANNEL_ANSWER":
-            self.desk.leg_answered(leg_of(event))
-        elif event.name == "CHANNEL_HANGUP_COMPLETE":
-            self.desk.leg_ended(leg_end_of(event))
+        if isinstance(event, TwinWord):
+            self._duty.heard(event)
+        elif self._has_taken_up.is_set():
+            self._recovery.heard(event.timestamp_us)
+            if event.name != "HEARTBEAT":
+                self._inbox.put(event)
 
     def _link_changed(self, change: LinkChange) -> None:
         where = f"{self._config.switch.host}:{self._config.switch.port}"
+        self._duty.link_changed(is_up=change.state is not LinkState.LOST)
         if change.state is LinkState.CONNECTED:
             self._log("SWITCH_CONNECTED", switch=where, core=change.core_uuid)
             reason = RESTARTED if change.is_restarted else "connected"
             if change.is_restarted:
                 self._log("SWITCH_GAP", switch=where, reason=reason)
-            self._recovery.begin(reason, is_all=True)
+            self._begin_recovery(reason, is_all=True)
             self._phones.switch_is_back()
         elif change.state is LinkState.LOST:
             self._log("SWITCH_LOST", switch=where, reason=change.reason, calls=len(self.desk.live))
             self._recovery.lost()
         else:
             self._log("SWITCH_GAP", switch=where, reason=change.reason)
-            self._recovery.begin(change.reason, is_all=change.is_restarted)
+            self._begin_recovery(change.reason, is_all=change.is_restarted)
+
+    def _begin_recovery(self, reason: str, *, is_all: bool) -> None:
+        if self._has_taken_up.is_set():
+            self._recovery.begin(reason, is_all=is_all)
 
     # Start, upkeep and stop.
 
@@ -327,7 +328,7 @@ class Daemon:
         while not self._stop.is_set() and not self._settler.wait_empty(START_RETRY_S):
             pass
 
-    def _await_again(self) -> None:
+    def _take_up(self) -> None:
         """What is held for calls that are up is known before the first event of one is heard."""
         while not self._stop.is_set():
             try:
@@ -335,13 +336,18 @@ class Daemon:
             except OUTAGE:
                 self._stop.wait(START_RETRY_S)
             else:
-                return
+                break
+        self._has_taken_up.set()
 
     def _make_partitions(self) -> None:
         with self._database.connection() as conn:
             made = ensure_partitions(conn, datetime.now(UTC))
         if made:
             self._log("PARTITION_MADE", partitions=made)
+
+    def _sweep(self) -> None:
+        self._has_taken_up.wait()
+        self._cdr_sweeper.run(self._stop)
 
     def _refresh(self) -> None:
         self._news.refresh()
@@ -354,10 +360,14 @@ class Daemon:
                 work()
 
     def _drain(self) -> None:
-        """Let calls that are up end if they do so soon, then write what is owed; no call is cut by this."""
+        """Let calls that are up end if they do so soon, then write what is owed; no call is cut by this.
+
+        Those of a twin are the other's at once.
+        """
         self._log("AGENT_DRAINING", live=len(self.desk.live), unsettled=len(self._settler))
         until_us = monotonic_us() + self._config.limits.drain_s * 1_000_000
-        while (self.desk.live or len(self._events)) and monotonic_us() < until_us:
+        live = () if self._config.twin.enabled else self.desk.live
+        while (live or len(self._inbox)) and monotonic_us() < until_us:
             gevent.sleep(PAUSE_S)
         leave(self.desk, self._holder, self._switchboard)
         self._settler.wait_empty(self._config.limits.drain_s)
@@ -378,17 +388,3 @@ class Daemon:
         self._crashed = greenlet.exception
         self._log("AGENT_CRASHED", error=repr(greenlet.exception))
         self._stop.set()
-
-
-def link_config_of(config: Config) -> LinkConfig:
-    switch = config.switch
-    return LinkConfig(
-        host=switch.host,
-        port=switch.port,
-        password=switch.password,
-        names=variable_names_of(config),
-        events=EVENTS,
-        connect_timeout_s=switch.connect_timeout_s,
-        command_deadline_s=switch.command_deadline_ms / 1_000,
-        heartbeat_timeout_s=switch.heartbeat_timeout_s,
-    )

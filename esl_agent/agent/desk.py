@@ -20,6 +20,7 @@ from esl_agent.agent.desk_needs import Alarm, AskHold, Switchboard
 from esl_agent.agent.itinerary import Answer, Gone, Itineraries, Itinerary
 from esl_agent.agent.live_call import LiveCall, known_of, who
 from esl_agent.agent.sounds import SILENCE, Sounds
+from esl_agent.agent.timers import DUE
 from esl_agent.agent.timing import Timing
 from esl_agent.core import call as machine
 from esl_agent.core.budget import is_metered
@@ -31,7 +32,6 @@ from esl_agent.core.call_signals import (
     AnsweredToo,
     ArmSwitchCut,
     AskDue,
-    CutDue,
     DisarmSwitchCut,
     DropTimers,
     Effects,
@@ -47,7 +47,6 @@ from esl_agent.core.call_signals import (
     Settle,
     Timer,
     WarnCaller,
-    WarnDue,
 )
 from esl_agent.core.call_state import US_PER_MS
 from esl_agent.core.leg import Leg, LegEnd
@@ -61,10 +60,6 @@ REFUSED_INBOUND_MAX: Final = 20_000
 ENDED_LATELY_MAX: Final = 20_000
 #: Legs that are over and can't be priced while the database is away; the switch's files have them too.
 UNPRICED_MAX: Final = 20_000
-
-
-#: What a timer of each kind tells the machine.
-DUE: Final[dict[Timer, Event]] = {Timer.ASK: AskDue(), Timer.CUT: CutDue(), Timer.WARN: WarnDue()}
 
 
 class Desk:
@@ -85,6 +80,7 @@ class Desk:
         live_max: int,
         ends_barred: bool = True,
         sounds: Sounds = SILENCE,
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
         self.live: dict[str, LiveCall] = {}
         self._timing = Timing(policy, switchboard)
@@ -100,6 +96,7 @@ class Desk:
         self._live_max = live_max
         self._ends_barred = ends_barred
         self._let_hear = sounds.let_hear
+        self._may_act = may_act
         self._ended_lately: OrderedDict[str, None] = OrderedDict()
         self._refused_inbound: OrderedDict[str, str] = OrderedDict()
         self._unpriced: OrderedDict[str, tuple[LegEnd, Source]] = OrderedDict()
@@ -345,6 +342,10 @@ class Desk:
         self._carry_out(live, effects)
 
     def _carry_out(self, live: LiveCall, effects: Effects) -> None:
+        if self._may_act():  # else another daemon has its own view of the call
+            self._carry_out_all(live, effects)
+
+    def _carry_out_all(self, live: LiveCall, effects: Effects) -> None:
         leg_uuid = live.call.leg.leg_uuid
         for effect in effects:
             match effect:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
+from gevent.event import Event
+
 from esl_agent.agent.admission import Admission
 from esl_agent.agent.book import Book
 from esl_agent.agent.database import Database
@@ -23,6 +25,7 @@ from esl_agent.store.accounts import find_account
 from esl_agent.store.sip_users import find_sip_user
 from esl_agent.switch.directory import SipUser
 from esl_agent.switch.door import Answer
+from esl_agent.switch.errors import DoorError
 from esl_agent.switch.local_door import Books, LocalDoor, LocalDoorConfig, Report
 from esl_agent.switch.outbound import OutboundDoor, OutboundDoorConfig
 from esl_agent.switch.peers import DEFAULT_LIMITS, PeerLimits
@@ -30,6 +33,8 @@ from esl_agent.switch.trouble import Trouble
 
 #: Calls that `live` tells of; a person asks, not a machine.
 LIVE_SHOWN_MAX: Final = 200
+#: How soon a door that could not be opened is tried again.
+RETRY_S: Final = 1.0
 
 
 class Doors:
@@ -37,9 +42,10 @@ class Doors:
 
     def __init__(
         self, config: AdmissionConfig, admission: Admission, desk: Desk, books: Books,
-        now_us: Callable[[], int], log: Log,
+        now_us: Callable[[], int], log: Log, may_act: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self._log = log
+        self._may_act = may_act
         self._admission = admission
         self._desk = desk
         limits = PeerLimits(
@@ -63,12 +69,30 @@ class Doors:
         for door in self._doors:
             door.start()
 
+    def open_in_time(self, stop: Event) -> None:
+        """As `open`, but an address that can't be had is tried again until `stop` is set."""
+        is_told = False
+        while not stop.is_set():
+            try:
+                return self.open()
+            except DoorError as error:
+                self.close()
+                if not is_told:
+                    self._log("DOOR_CLOSED", error=str(error))
+                is_told = True
+                stop.wait(RETRY_S)
+        return None
+
     def close(self) -> None:
         for door in self._doors:
             door.stop()
 
     def _decide(self, question: Question) -> Answer:
-        return Answer(self._admission.answer(question))
+        """No answer is given by one who may not act, or may not any more: the dialplan refuses the call."""
+        answer = Answer(self._admission.answer(question)) if self._may_act() else None
+        if answer is None or not self._may_act():
+            raise DoorError("another daemon is active for the switch")
+        return answer
 
     def _undelivered(self, question: Question, answer: Answer) -> None:
         """Nobody took the answer, so no leg will come of it."""

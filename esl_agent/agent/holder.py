@@ -38,6 +38,7 @@ class Holder:
         queue_max: int,
         batch_max: int,
         switch: str = "",
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._today = today
@@ -45,6 +46,7 @@ class Holder:
         self._queue = BatchQueue[Asked](queue_max, batch_max)
         self._queue_max = queue_max
         self._switch = switch
+        self._may_act = may_act
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -76,6 +78,8 @@ class Holder:
 
     def _work(self, batch: Sequence[Asked]) -> None:
         """A batch that Postgres does not answer is given up at once: the calls go on with what they have."""
+        if not self._may_act():
+            return  # what the calls do next is another's to say
         requests = [asked.request for asked in batch]
         try:
             results = self._database.work(lambda conn: hold_many(conn, requests, self._today()))

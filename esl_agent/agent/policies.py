@@ -1,12 +1,19 @@
-"""What the configuration says, as the core wants it."""
+"""What the configuration says, as the core and the link to the switch want it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
+from typing import Final
 
-from esl_agent.config import AdmissionConfig, BudgetConfig
+from esl_agent.config import AdmissionConfig, BudgetConfig, Config, variable_names_of
 from esl_agent.core.admission.limits import OperatorPolicy
 from esl_agent.core.call import CallPolicy
+from esl_agent.switch.events import TWIN_ACTIVE, TWIN_GONE
+from esl_agent.switch.link import LinkConfig
+
+#: What is heard of the switch; each is one step of a call, or proof of life.
+EVENTS: Final = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE", "HEARTBEAT")
 
 
 def call_policy_of(config: BudgetConfig) -> CallPolicy:
@@ -19,4 +26,20 @@ def operator_policy_of(config: AdmissionConfig) -> OperatorPolicy:
         blocked_classes=frozenset(config.blocked_classes),
         blocked_countries=frozenset(config.blocked_countries),
         payphone_oli=frozenset(config.payphone_oli),
+    )
+
+
+def link_config_of(config: Config, is_stale: Callable[[], bool]) -> LinkConfig:
+    switch = config.switch
+    return LinkConfig(
+        host=switch.host,
+        port=switch.port,
+        password=switch.password,
+        names=variable_names_of(config),
+        events=EVENTS,
+        subclasses=(TWIN_ACTIVE, TWIN_GONE) if config.twin.enabled else (),
+        is_stale=is_stale,
+        connect_timeout_s=switch.connect_timeout_s,
+        command_deadline_s=switch.command_deadline_ms / 1_000,
+        heartbeat_timeout_s=switch.heartbeat_timeout_s,
     )

@@ -24,11 +24,16 @@ GONE: Final = ("-ERR No such channel", "-ERR no such channel", "-ERR invalid uui
 
 class Switchboard:
     def __init__(
-        self, command: Callable[[Api], str], log: Log, now_us: Callable[[], int] = monotonic_us
+        self,
+        command: Callable[[Api], str],
+        log: Log,
+        now_us: Callable[[], int] = monotonic_us,
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
         self._command = command
         self._log = log
         self._now_us = now_us
+        self._may_act = may_act
         self._in_flight = 0
         self._round_trip_us = 0.0
 
@@ -83,6 +88,8 @@ class Switchboard:
 
     def _run(self, leg_uuid: str, api: Api, ordered_us: int) -> None:
         try:
+            if not self._may_act():
+                return
             answer = self._command(api)
             if answer.startswith("-ERR") and not answer.startswith(GONE):
                 self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, command=api, answer=answer)

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Final
 
 import gevent
-from gevent.event import Event
+from gevent.event import Event as Signal
 
-from esl_agent.core.call_signals import Timer
+from esl_agent.core.call_signals import AskDue, CutDue, Event, Timer, WarnDue
 
+#: What a timer of each kind tells a call's machine.
+DUE: Final[dict[Timer, Event]] = {Timer.ASK: AskDue(), Timer.CUT: CutDue(), Timer.WARN: WarnDue()}
 #: Longest nap; the clock that timers are set by may be corrected meanwhile.
 NAP_MAX_S: Final = 1.0
 #: Timers rung before other greenlets get a turn.
@@ -25,7 +27,7 @@ class Timers:
         self._ring = ring
         self._heap: list[tuple[int, str, Timer]] = []
         self._due_us: dict[tuple[str, Timer], int] = {}
-        self._earlier = Event()
+        self._earlier = Signal()
 
     def set(self, owner: str, timer: Timer, at_us: int) -> None:
         self._due_us[owner, timer] = at_us

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
 
 from esl_agent import config as configuration
 from esl_agent.agent.daemon import Daemon
+from esl_agent.agent.duty import StoodDown
 from esl_agent.agent.open_files import raise_open_files
 from esl_agent.noc.log import open_log, take_library_warnings
 
@@ -30,11 +32,16 @@ def run(path: Path | None) -> None:
     log, close_log = open_log(
         style=config.log.format, level=config.log.level, mask_numbers=config.log.mask_numbers
     )
+    starts_over = False
     try:
         take_library_warnings(log)
         raise_open_files(config, log)
         daemon = Daemon(config, log)
         daemon.watch_signals()
         daemon.run()
+    except StoodDown:
+        starts_over = True
     finally:
         close_log()
+    if starts_over:  # every socket is closed by this: none is passed on to a new program
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606  the command that began this process

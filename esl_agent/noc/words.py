@@ -207,6 +207,39 @@ WORDS: Final[dict[str, Word]] = {
         "A leg came with values that our dialplan never sets; see `problem`.",
         "Look at the dialplan: the leg can't be billed as it is.",
     ),
+    "TWIN_STANDBY": Word(
+        "info",
+        "This daemon is ready to take over; `active` is the one that acts (machine/process/run).",
+    ),
+    "TWIN_TAKING": Word(
+        "warning",
+        "The twin that was active has gone, or gave the switch back; this one waits until it surely acts no"
+        " more.",
+        "TWIN_ACTIVE follows within a second or two. Look why the other one ended.",
+    ),
+    "TWIN_ACTIVE": Word("info", "This daemon acts on the switch's calls from now on, and nobody else does."),
+    "TWIN_OPEN": Word("info", "The doors of this daemon are open: calls can be asked about."),
+    "TWIN_LOST": Word(
+        "error",
+        "This daemon may act no more, for `reason`; it starts over, in standby.",
+        "No call is cut by this. Was the machine stalled, or cut off from the database or the switch?",
+    ),
+    "TWIN_ALREADY_ACTIVE": Word(
+        "error",
+        "Another daemon, which is no twin of this one, has the switch; `session` is its process on Postgres.",
+        "End one of the two, or set `[twin] enabled` for both. `esl-agent doctor` says who it is.",
+    ),
+    "TWIN_UNSEEN": Word(
+        "warning",
+        "The database is reached through a pooler that shares sessions: a second daemon would not be noticed,"
+        " and no twin becomes active.",
+        "Set `[database] listen_url` to the server itself.",
+    ),
+    "DOOR_CLOSED": Word(
+        "error",
+        "A door could not be opened when this twin took over; it is tried again every second.",
+        "Who listens there? On one machine each twin has doors of its own.",
+    ),
     "LIBRARY_WARNING": Word("warning", "A library in use has something to say.", "Read `text`."),
     "PARTITION_MADE": Word("info", "CDR partitions for the months ahead were made."),
     "DUNNING_REMINDER": Word(

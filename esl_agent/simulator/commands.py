@@ -273,7 +273,25 @@ def _nolog(listener: Listener, command: Command) -> bytes:
 
 
 def _sendevent(listener: Listener, command: Command) -> bytes:
-    return _reply(f"+OK {uuid.uuid4()}")
+    """An event of the client's own, told to whoever listens, itself included.
+
+    It begins with the command and its headers; of a leg that is up, it is for that leg alone.
+    """
+    event_uuid = str(uuid.uuid4())
+    name = command.line[9:].strip(" \t").upper().removeprefix("SWITCH_EVENT_")
+    name = name if name in EVENT_NAMES else "CLONE"
+    subclass = command.headers.get("event-subclass", "") if name == _CUSTOM else ""
+    kept = [(key, value) for key, value in command.lines if not subclass or key.lower() != "event-subclass"]
+    fields = [
+        Field("Command", command.line),
+        *(Field(*each) for each in kept),
+        Field("Event-UUID", event_uuid),
+    ]
+    if subclass:
+        fields.append(Field("Event-Subclass", subclass))
+    if command.headers.get("unique-id") not in listener.core.legs:
+        listener.core.fire_sent(name, fields, command.body or None, subclass)
+    return _reply(f"+OK {event_uuid}")
 
 
 _COMMANDS: Final[tuple[tuple[str, Callable[[Listener, Command], bytes]], ...]] = (

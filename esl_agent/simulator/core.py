@@ -16,7 +16,7 @@ from esl_agent.simulator.call import Call
 from esl_agent.simulator.cdr_file import CdrWriter
 from esl_agent.simulator.clock import TickClock, local_date
 from esl_agent.simulator.config import SimulatorConfig
-from esl_agent.simulator.events import UNSEEN_BEFORE, Event, Head, Identity
+from esl_agent.simulator.events import UNSEEN_BEFORE, Event, Head, Identity, SentEvent
 from esl_agent.simulator.formats import Format
 from esl_agent.simulator.leg import Leg
 from esl_agent.simulator.plan import CallPlan
@@ -25,6 +25,7 @@ from esl_agent.simulator.script import Field
 from esl_agent.simulator.template import leg_template, profile_template
 from esl_agent.simulator.timers import Timer, Timers
 from esl_agent.simulator.truth import TruthBook
+from esl_agent.simulator.wire import Command
 
 LOG_LEVELS = ("CONSOLE", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG")
 
@@ -61,6 +62,7 @@ class Core:
         self.world = Timers()  # what goes on outside the switch, whether it is up or not
         self.when_quiet: Callable[[], None] = lambda: None
         self.when_subscribed: list[Callable[[Any], None]] = []  # told of a listener that wants events
+        self.when_told: list[Callable[[Any, Command], None]] = []  # told of each listener's commands
         self.dial_agent: Callable[[Call, str], None] | None = None  # connects a call to a socket server
         self.start(now_us)
 
@@ -152,6 +154,13 @@ class Core:
         listeners = [listener for listener in self.listeners if listener.wants(name, "")]
         if listeners:
             self._deliver(Event(name, self._head(), before=fields, body=body), listeners)
+
+    def fire_sent(self, name: str, fields: Sequence[Field], body: str | None, subclass: str) -> None:
+        """Tell whoever listens of an event that a client sent."""
+        self._count(name)
+        listeners = [listener for listener in self.listeners if listener.wants(name, "")]
+        if listeners:
+            self._deliver(SentEvent(name, self._head(), fields, body, subclass), listeners)
 
     def snapshot(self, leg: Leg, *, with_profile: bool = False, after: Sequence[Field] = ()) -> Event:
         """All that is known of a leg, in an event that isn't sent to anybody (`uuid_dump`, `connect`)."""

@@ -118,14 +118,7 @@ class Event:
 
     def text(self, into: Format) -> str:
         """All the fields, each as the format divides them."""
-        head, identity = self._head, self._head.identity
-        parts = [
-            _identity_text(identity, self.name, into),
-            _dates_text(head.stamp_us // 1_000_000, into),
-            into.field("Event-Date-Timestamp", str(head.stamp_us)),
-            _origin_text(self.name, into),
-            into.field("Event-Sequence", str(head.sequence)),
-        ]
+        parts = [self._head_text(into)]
         for field in self._before:
             parts.append(into.any_field(*field))
         if self._write is not None:
@@ -133,6 +126,18 @@ class Event:
         for field in self._after:
             parts.append(into.any_field(*field))
         return "".join(parts)
+
+    def _head_text(self, into: Format) -> str:
+        head = self._head
+        return "".join(
+            [
+                _identity_text(head.identity, self.name, into),
+                _dates_text(head.stamp_us // 1_000_000, into),
+                into.field("Event-Date-Timestamp", str(head.stamp_us)),
+                _origin_text(self.name, into),
+                into.field("Event-Sequence", str(head.sequence)),
+            ]
+        )
 
     def body(self, into: Format) -> bytes:
         """The event without its frame: a JSON object, or lines and an empty one."""
@@ -156,6 +161,21 @@ class Event:
             head = b"Content-Length: %d\nContent-Type: text/event-%s\n\n" % (len(body), into.name.encode())
             frame = self._frames[into.name] = head + body
         return frame
+
+
+class SentEvent(Event):
+    """One that a client sent: what it said comes before what the switch says (mod_event_socket.c)."""
+
+    __slots__ = ("subclass",)
+
+    def __init__(
+        self, name: str, head: Head, fields: Sequence[Field], body: str | None, subclass: str
+    ) -> None:
+        super().__init__(name, head, before=fields, body=body)
+        self.subclass = subclass
+
+    def text(self, into: Format) -> str:
+        return "".join([*(into.any_field(*field) for field in self._before), self._head_text(into)])
 
 
 class Head(NamedTuple):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from esl_agent.simulator import commands
-from esl_agent.simulator.events import Event
+from esl_agent.simulator.events import Event, SentEvent
 from esl_agent.simulator.formats import JSON, PLAIN, Format, array_text
 from esl_agent.simulator.wire import Command, CommandReader, CommandTooLong
 
@@ -79,6 +79,8 @@ class Listener:
             return
         # What the command brings about is told after its reply, as the switch's listener does it.
         place = len(self._out)
+        for tell in self.core.when_told:
+            tell(self, command)
         reply = commands.run(self, command)
         if reply and not self.faults.takes_reply():
             self._out.insert(place, reply)
@@ -184,9 +186,14 @@ class Listener:
         return self.listens and name in self.events and (self.my_leg is None or leg_uuid == self.my_leg)
 
     def deliver(self, event: Event) -> None:
-        """Send an event that is wanted, unless a filter is against it."""
+        """Send an event that is wanted, unless its subclass is not, or a filter is against it."""
+        if isinstance(event, SentEvent) and event.subclass and not self._wants_subclass(event.subclass):
+            return
         if not self.filters or self._passes(event):
             self.faults.send(self, event.name, event.frame(self.format))
+
+    def _wants_subclass(self, subclass: str) -> bool:
+        return "ALL" in self.events or subclass in self.subclasses
 
     def hear_log(self, level: int, file: str, function: str, line: int, data: str) -> None:
         """Send a line of the switch's log, if the client listens to such."""

@@ -28,11 +28,12 @@ class CommandTooLong(EslAgentError):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command; header names are in lower case."""
+    """One command; header names are in lower case, but in `lines`, which has them as they came."""
 
     line: str
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
+    lines: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 class CommandReader:
@@ -59,7 +60,8 @@ class CommandReader:
         body = bytes(self._buffer[: self._body_bytes])
         del self._buffer[: self._body_bytes]
         self._waiting = None
-        return Command(command.line, command.headers, body.decode("utf-8", "surrogateescape"))
+        text = body.decode("utf-8", "surrogateescape")
+        return Command(command.line, command.headers, text, command.lines)
 
     def _read_headers(self) -> bool:
         start = len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))
@@ -74,13 +76,11 @@ class CommandReader:
         del self._buffer[: match.end()]
         self._seen = 0
         line, *rest = _LINE_END.split(text.strip("\r\n"))
-        headers = {}
-        for header in rest:
-            name, colon, value = header.partition(":")
-            if colon:
-                headers[name.lower()] = value.lstrip(" ")
+        parts = (header.partition(":") for header in rest)
+        lines = tuple((name, value.lstrip(" ")) for name, colon, value in parts if colon)
+        headers = {name.lower(): value for name, value in lines}
         self._body_bytes = _content_length(headers.get("content-length", "0"))
-        self._waiting = Command(line, headers)
+        self._waiting = Command(line, headers, lines=lines)
         return True
 
 

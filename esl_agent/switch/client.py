@@ -88,9 +88,9 @@ class SwitchConnection(SafeProtocol, InboundESL):  # type: ignore[misc]  # green
                 f"{self._where()} refuses the password: it stands in event_socket.conf.xml on the switch"
             )
 
-    def subscribe(self, names: Iterable[str]) -> None:
-        """Have events of these names sent from now on; raises CommandRefused."""
-        self.request(commands.subscribe(names), COMMAND_DEADLINE_S)
+    def subscribe(self, names: Iterable[str], subclasses: Iterable[str] = ()) -> None:
+        """Have events of these names, and subclasses of CUSTOM, sent from now on; raises CommandRefused."""
+        self.request(commands.subscribe(names, subclasses), COMMAND_DEADLINE_S)
 
     def request(self, command: Command, deadline_s: float) -> Frame:
         """As `send`, but raises CommandRefused where the answer isn't +OK."""

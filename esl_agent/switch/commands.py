@@ -13,7 +13,7 @@ a `Command` is what goes over the wire.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -202,12 +202,24 @@ def background(command: Api, job_uuid: str) -> Command:
     return Command(f"bgapi {command}", headers=(("Job-UUID", _uuid(job_uuid)),))
 
 
-def subscribe(names: Iterable[str]) -> Command:
-    """Ask for events of these names, as JSON; they add to those asked for before."""
-    wanted = " ".join(_name("event", name) for name in names)
+def subscribe(names: Iterable[str], subclasses: Iterable[str] = ()) -> Command:
+    """Ask for events of these names, as JSON, and CUSTOM ones of these subclasses.
+
+    They add to those asked for before.
+    """
+    wanted = [_name("event", name) for name in names]
+    custom = [_token("subclass", subclass) for subclass in subclasses]
+    if custom:
+        wanted += ["CUSTOM", *custom]  # the switch takes all that follows it for subclasses
     if not wanted:
         raise CommandError("no event is named to subscribe to")
-    return Command(f"event json {wanted}")
+    return Command(f"event json {' '.join(wanted)}")
+
+
+def send_custom(subclass: str, fields: Mapping[str, str]) -> Command:
+    """Have the switch tell whoever wants this subclass, ourselves too; `fields` are the event's headers."""
+    checked = [(name, _token(f"header {name}", value)) for name, value in fields.items()]
+    return Command("sendevent CUSTOM", (("Event-Subclass", _token("subclass", subclass)), *checked))
 
 
 def event_filter(header: str, value: str) -> Command:

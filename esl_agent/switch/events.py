@@ -126,6 +126,17 @@ class BackgroundJob(SwitchEvent, frozen=True, gc=False, kw_only=True):
     body: str = field(default="", name="_body")
 
 
+class TwinWord(SwitchEvent, frozen=True, gc=False, kw_only=True):
+    """What a daemon had the switch tell all others; see `TWIN_ACTIVE` and `TWIN_GONE`."""
+
+    subclass: str = field(default="", name="Event-Subclass")
+    switch: str = field(default="", name="Esl-Agent-Switch")
+    holder: str = field(default="", name="Esl-Agent-Holder")
+    epoch: Whole = field(default=0, name="Esl-Agent-Epoch")
+    lease_us: Whole = field(default=0, name="Esl-Agent-Lease-Us")
+    sent_us: Whole = field(default=0, name="Esl-Agent-Sent-Us")  # by the sender's own steady clock
+
+
 class Heartbeat(SwitchEvent, frozen=True, gc=False, kw_only=True):
     """Every 20 s: that the switch is alive, which run of it this is, and how many legs are up on it."""
 
@@ -138,7 +149,12 @@ _KINDS: Final[Mapping[str, type[SwitchEvent]]] = {
     "CHANNEL_DATA": ChannelData,
     "BACKGROUND_JOB": BackgroundJob,
     "HEARTBEAT": Heartbeat,
+    "CUSTOM": TwinWord,
 }
+
+#: Subclasses of CUSTOM: a daemon says that it has its switch's lease, and that it acts no more.
+TWIN_ACTIVE: Final = "esl_agent::active"
+TWIN_GONE: Final = "esl_agent::gone"
 
 
 def peek_name(body: bytes | memoryview) -> str | None:

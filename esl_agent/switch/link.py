@@ -14,7 +14,7 @@ import gevent
 from gevent.event import Event
 
 from esl_agent.switch.client import SwitchConnection
-from esl_agent.switch.commands import Api
+from esl_agent.switch.commands import Api, Command
 from esl_agent.switch.errors import ConnectionLost, SwitchError
 from esl_agent.switch.events import SwitchEvent
 from esl_agent.switch.pair import ConnectionPair, LinkConfig
@@ -97,6 +97,14 @@ class SwitchLink:
     def background(self, command: Api, deadline_s: float | None = None) -> str:
         """As `command`, for one that takes the switch long: nothing waits behind it."""
         return self._standing().background(command, deadline_s or self._config.job_deadline_s)
+
+    def post(self, command: Command) -> None:
+        """Send a message whose answer nobody waits for; raises ConnectionLost or TooManyCommands."""
+        self._standing().post(command)
+
+    def request(self, command: Command, deadline_s: float) -> None:
+        """Send a message and wait until it is done; raises a SwitchError."""
+        self._standing().request(command, deadline_s)
 
     def _standing(self) -> SwitchConnection:
         if self._pair is None or not self.is_connected:

@@ -37,6 +37,7 @@ from esl_agent.switch.events import (
     VariableNames,
 )
 from esl_agent.switch.frames import Frame, FrameLimits
+from esl_agent.switch.protocol import never
 from esl_agent.switch.stream import JUMP_MAX, Missed, StreamWatch, lost_events_said
 
 #: The largest event is a CHANNEL_HANGUP_COMPLETE of about 13 KB; a caller's own headers add to it.
@@ -61,6 +62,8 @@ class LinkConfig:
     password: str = field(default="ClueCon", repr=False)
     names: VariableNames = DEFAULT_NAMES
     events: tuple[str, ...] = EVENT_NAMES  # HEARTBEAT comes whether named or not
+    subclasses: tuple[str, ...] = ()  # of CUSTOM
+    is_stale: Callable[[], bool] = never  # whether commands that wait to be sent must not be, any more
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     command_deadline_s: float = COMMAND_DEADLINE_S
     job_deadline_s: float = JOB_DEADLINE_S
@@ -113,18 +116,21 @@ class ConnectionPair:
         names = sorted({*self._config.events, "HEARTBEAT"})
         for name in names:
             events.register_handle(name, self._take_heartbeat if name == "HEARTBEAT" else self._take)
+        if self._config.subclasses:
+            events.register_handle("CUSTOM", self._take)
         events.register_handle("log", self._take_log)
         events.connect()
         try:
             events.request(commands.log_critical(), self._config.connect_timeout_s)
         except CommandRefused as refused:
             log.warning("the switch will not say when it drops events: %s", refused)
-        events.subscribe(names)
+        events.subscribe(names, self._config.subclasses)
 
     def _connection(self) -> SwitchConnection:
         config = self._config
         connection = SwitchConnection(config.host, config.port, config.password, config.connect_timeout_s)
         connection.names = config.names
+        connection.is_stale = config.is_stale
         return connection
 
     def close(self) -> None:

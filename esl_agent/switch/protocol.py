@@ -65,6 +65,10 @@ HANDLER_FAILED: Final = "a handler of what the switch sends failed"
 log = logging.getLogger(__name__)
 
 
+def never() -> bool:
+    return False
+
+
 class _Waiting:
     """A command that was sent, and the place where its answer will be put."""
 
@@ -92,6 +96,7 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
         self.in_flight_max = IN_FLIGHT_MAX
         self._decoder = decoder_of(self.names)
         self.on_event_error: Callable[[EventError], None] = _log_event_error
+        self.is_stale: Callable[[], bool] = never  # asked before each write
         self.heard_at = time.monotonic()  # when anything last came
         self._waiting: deque[_Waiting] = deque()
         self._unsent: list[bytes] = []
@@ -137,6 +142,8 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
     def _flush(self) -> None:
         """Write what is to be sent, in one go."""
         messages, self._unsent = b"".join(self._unsent), []
+        if self.is_stale():
+            return self.lose(ConnectionLost("what was to be sent is not to be, any more"))
         try:
             self.sock.sendall(messages)
         except OSError as error:

@@ -293,3 +293,45 @@ def test_a_client_that_leaves_is_forgotten(simulator: Simulator, client: RawClie
         client.frame()
 
     assert not simulator.core.listeners
+
+
+def test_an_event_of_a_clients_own_reaches_whoever_wants_its_subclass(
+    simulator: Simulator, client: RawClient
+) -> None:
+    other, deaf = log_in(simulator.port), log_in(simulator.port)
+    client.ask("event json CUSTOM esl_agent::active")
+    other.ask("event json HEARTBEAT CUSTOM x::y esl_agent::active")
+    deaf.ask("event json HEARTBEAT CUSTOM x::y")
+    said = "sendevent CUSTOM\nEvent-Subclass: esl_agent::active\nEsl-Agent-Epoch: 7"
+    reply = deaf.ask(said)
+    deaf.ask(said.replace("esl_agent::active", "x::y"))
+
+    for hearer in (client, other):
+        (event,) = hearer.events(1)
+        assert (event["Event-Name"], event["Esl-Agent-Epoch"]) == ("CUSTOM", "7")
+        assert f"+OK {event['Event-UUID']}" == reply
+    (own,) = deaf.events(1)
+    assert own["Event-Subclass"] == "x::y"
+
+
+def test_an_event_that_was_sent_begins_with_what_was_said(simulator: Simulator, client: RawClient) -> None:
+    """As the switch itself writes it: who looks for the name at the beginning doesn't find it there."""
+    client.ask("event json CUSTOM x::y")
+    client.ask("sendevent CUSTOM\nEvent-Subclass: x::y\nA: 1\nContent-Length: 2\n\nhi".rstrip("\n"))
+    (event,) = client.events(1)
+
+    keys = list(event)
+    assert keys[:3] == ["Command", "A", "Content-Length"]
+    assert keys.index("Event-UUID") < keys.index("Event-Subclass") < keys.index("Event-Name")
+    assert event["_body"] == "hi"
+
+
+def test_an_event_sent_of_a_leg_that_is_up_is_for_that_leg_alone(
+    simulator: Simulator, client: RawClient
+) -> None:
+    call = simulator.place_call(SHORT)
+    client.ask("event json CUSTOM x::y")
+    client.ask(f"sendevent CUSTOM\nEvent-Subclass: x::y\nUnique-ID: {call.caller_uuid}")
+    client.ask("sendevent CUSTOM\nEvent-Subclass: x::y\nA: after")
+
+    assert client.events(1)[0]["A"] == "after"

@@ -1,6 +1,7 @@
 """What goes to the switch, byte for byte, and what can't be made to go."""
 
 import inspect
+import re
 from collections.abc import Callable
 
 import pytest
@@ -53,6 +54,14 @@ def test_an_api_command_is_the_line_that_a_person_would_type(command: Api, text:
             f"bgapi show channels as json\nJob-UUID: {LEG}\n\n".encode(),
         ),
         (commands.subscribe(["CHANNEL_ANSWER", "HEARTBEAT"]), b"event json CHANNEL_ANSWER HEARTBEAT\n\n"),
+        (
+            commands.subscribe(["HEARTBEAT"], ["esl_agent::active", "x::y"]),
+            b"event json HEARTBEAT CUSTOM esl_agent::active x::y\n\n",
+        ),
+        (
+            commands.send_custom("esl_agent::active", {"Esl-Agent-Epoch": "7"}),
+            b"sendevent CUSTOM\nEvent-Subclass: esl_agent::active\nEsl-Agent-Epoch: 7\n\n",
+        ),
         (commands.event_filter("Call-Direction", "outbound"), b"filter Call-Direction outbound\n\n"),
         (commands.log_critical(), b"log crit\n\n"),
         (commands.leave(), b"exit\n\n"),
@@ -94,6 +103,10 @@ def test_a_password_shows_nowhere() -> None:
         lambda text: commands.auth("a" + text + "b"),
         lambda text: commands.background(commands.status(), LEG + text),
         lambda text: commands.subscribe(["HEARTBEAT" + text]),
+        lambda text: commands.subscribe(["HEARTBEAT"], ["a::b" + text + "c"]),
+        lambda text: commands.send_custom("a::b" + text + "c", {}),
+        lambda text: commands.send_custom("a::b", {"Esl-Agent" + text: "1"}),
+        lambda text: commands.send_custom("a::b", {"Esl-Agent-Switch": "x" + text + "y"}),
         lambda text: commands.event_filter("a" + text, "b"),
         lambda text: commands.event_filter("a", "b" + text),
         lambda text: commands.execute("set" + text, "a=b"),
@@ -143,7 +156,10 @@ def test_a_subscription_to_nothing_is_a_mistake() -> None:
 
 def takes_text(function: object) -> bool:
     parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
-    return bool(parameters) and all("str" in str(each.annotation) for each in parameters)
+    is_text = [re.search(r"\bstr\b", str(each.annotation)) for each in parameters]
+    return (
+        all(is_text) and not any("Mapping" in str(each.annotation) for each in parameters) and bool(is_text)
+    )
 
 
 BUILDERS = [
