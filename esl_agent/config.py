@@ -133,7 +133,7 @@ class CdrFilesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     folder: str = ""
     every_s: Seconds = 10
-    settle_after_s: Seconds = 30
+    settle_after_s: Annotated[int, msgspec.Meta(ge=1, le=240)] = 30
     files_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5_000
     when_done: Literal["delete", "keep"] = "delete"
 

@@ -13,12 +13,15 @@ A link in the folder is never followed, and nothing outside of it is touched.
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
+
+from gevent.threadpool import ThreadPool
 
 from esl_agent.config import Config, variable_names_of
 from esl_agent.core.leg import LegEnd
@@ -27,7 +30,7 @@ from esl_agent.switch.events import DEFAULT_NAMES, VariableNames
 
 DONE: Final = "done"
 BROKEN: Final = "broken"
-#: A file this much younger than now was dated by another clock, and is as old as any.
+#: A file this much younger than now was dated by another clock: it is settled, and never taken for broken.
 FUTURE_S: Final = 60.0
 
 #: A file that can't be read for so long after it was last written to is no file in the making.
@@ -48,11 +51,11 @@ class CdrFolder:
         self.folder = folder
         self.names = names
 
-    @staticmethod
-    def of(config: Config) -> CdrFolder:
+    @classmethod
+    def of(cls, config: Config) -> Self:
         """The one that is configured."""
         folder = config.cdr_files.folder
-        return CdrFolder(Path(folder) if folder else None, variable_names_of(config))
+        return cls(Path(folder) if folder else None, variable_names_of(config))
 
     def find(self, leg_uuid: str) -> LegEnd | None:
         """How the leg ended by its file; None where there is no file of it, or not yet a whole one."""
@@ -86,7 +89,7 @@ class CdrFolder:
                 if stat.S_ISDIR(state.st_mode):
                     continue
                 age_s = now_s - state.st_mtime
-                yield Waiting(age_s if age_s > -FUTURE_S else float("inf"), entry.name)
+                yield Waiting(age_s if age_s > -FUTURE_S else BROKEN_AFTER_S - 1, entry.name)
 
     def read(self, name: str, place: str = ".") -> LegEnd | CdrFileError | None:
         """What the file tells; None where it has gone meanwhile."""
@@ -104,6 +107,8 @@ class CdrFolder:
         """`into` is DONE or BROKEN; it is made if need be."""
         target = self._path(into)
         target.mkdir(exist_ok=True)
+        if target.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a link, which is not followed", str(target))
         for name in names:
             try:
                 self._path(name).replace(target / name)
@@ -114,3 +119,15 @@ class CdrFolder:
         if self.folder is None:
             raise FileNotFoundError("no folder is set")
         return self.folder / name
+
+
+class ThreadedCdrFolder(CdrFolder):
+    """The same for the daemon, which must not wait for a disk that hangs: `thread` is where to use it."""
+
+    def __init__(self, folder: Path | None, names: VariableNames = DEFAULT_NAMES) -> None:
+        super().__init__(folder, names)
+        self.thread = ThreadPool(1)
+
+    def find(self, leg_uuid: str) -> LegEnd | None:
+        found: LegEnd | None = self.thread.apply(super().find, (leg_uuid,))
+        return found

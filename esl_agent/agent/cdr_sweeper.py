@@ -17,10 +17,9 @@ from contextlib import suppress
 from typing import Final
 
 from gevent.event import Event
-from gevent.threadpool import ThreadPool
 
 from esl_agent.agent.book import Book
-from esl_agent.agent.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE, CdrFolder, Waiting
+from esl_agent.agent.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE, ThreadedCdrFolder, Waiting
 from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.agent.desk import Desk
 from esl_agent.agent.reconcile import Compared, Standing, compare
@@ -44,7 +43,7 @@ class CdrSweeper:
     def __init__(
         self,
         section: CdrFilesConfig,
-        folder: CdrFolder,
+        folder: ThreadedCdrFolder,
         *,
         book: Book,
         desk: Desk,
@@ -59,7 +58,7 @@ class CdrSweeper:
         self._database = database
         self._unsettled = unsettled
         self._log = log
-        self._thread = ThreadPool(1)
+        self._thread = folder.thread
         self._looked_at: dict[str, float] = {}  # files that stayed, and when they were last looked at
         self._has_failed = False
         self._failure: str | None = None  # of this pass
@@ -114,15 +113,20 @@ class CdrSweeper:
         unread = {each.name: told for each, told in read if isinstance(told, CdrFileError)}
         ends = {each.name: told for each, told in read if isinstance(told, LegEnd)}
         compared = compare(self._database, self._book, list(ends.values()))
-        names = dict(zip(ends, compared, strict=True))
         for each in compared:
             self._tell(each)
-        self._clear_away([name for name, each in names.items() if each.standing is not Standing.OWED])
         broken = {each.name: unread[each.name] for each in waiting if self._is_broken(each, unread)}
-        self._set_aside(broken)
-        owed = [name for name, each in names.items() if each.standing is Standing.OWED]
-        stay = [*owed, *(unread.keys() - broken.keys())]
-        self._looked_at.update(dict.fromkeys(stay, time.monotonic()))
+        done = [name for name, each in zip(ends, compared, strict=True) if each.standing is not Standing.OWED]
+        # All are passed over for a while, lest those that can't be cleared away keep others from their turn.
+        self._looked_at.update(dict.fromkeys((*unread, *ends), time.monotonic()))
+        try:
+            self._clear_away(done)
+            self._set_aside(broken)
+        except OSError as error:
+            self._failure = str(error)
+        else:
+            for name in (*done, *broken):
+                del self._looked_at[name]
 
     def _is_broken(self, file: Waiting, unread: Mapping[str, CdrFileError]) -> bool:
         error = unread.get(file.name)

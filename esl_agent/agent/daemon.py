@@ -24,7 +24,7 @@ from esl_agent.agent.admission import Admission
 from esl_agent.agent.alone import Alone
 from esl_agent.agent.book import Book
 from esl_agent.agent.cached import CachedFunds, CachedPolicy
-from esl_agent.agent.cdr_folder import CdrFolder
+from esl_agent.agent.cdr_folder import ThreadedCdrFolder
 from esl_agent.agent.cdr_sweeper import CdrSweeper
 from esl_agent.agent.clock import SwitchClock, calendar, monotonic_us
 from esl_agent.agent.database import OUTAGE, Database
@@ -143,9 +143,10 @@ class Daemon:
             sounds=Sounds(switchboard, config.budget.warn_sound, config.budget.end_announcement),
             may_act=self._duty.may_act,
         )
+        self._cdr_folder = ThreadedCdrFolder.of(config)
         self._cdr_sweeper = CdrSweeper(
             config.cdr_files,
-            CdrFolder.of(config),
+            self._cdr_folder,
             book=self._book,
             desk=self.desk,
             database=self._database,
@@ -194,7 +195,7 @@ class Daemon:
             desk=self.desk,
             finds=Finds(self.desk, self._book, self._clock.now_us, self._log),
             looks=Looks(self._link.command, self._link.background, names),
-            folder=CdrFolder.of(self._config),
+            folder=self._cdr_folder,
             read_holds=self._read_holds,
             do=self._inbox.put,
             now_us=monotonic_us,

@@ -31,7 +31,7 @@ from esl_agent.store.settle import settle_many
 from esl_agent.switch.cdr_file import leg_uuid_of
 
 #: Files that one run goes through; their names are kept in memory.
-FILES_MAX: Final = 2_000_000
+FILES_MAX: Final = 1_000_000
 #: Files read, compared and settled together.
 FILES_AT_ONCE: Final = 500
 US_PER_S: Final = 1_000_000

@@ -30,6 +30,7 @@ from .exchange import UK, Exchange, put_carriers
 
 ENDS = ("CHANNEL_HANGUP_COMPLETE",)
 WAITING = 500
+FEW = 20
 
 
 @pytest.fixture
@@ -201,6 +202,22 @@ def test_a_folder_that_is_missing_is_said_once_and_again_when_it_is_there(
     gone.rename(folder)
     journal.wait_for("CDR_FOLDER_READ")
     assert len(journal.of("CDR_FOLDER_FAILED")) == 1
+
+
+def test_files_that_cannot_be_cleared_away_keep_no_leg_from_being_settled(
+    start: Callable[..., Daemon], simulator: Simulator, journal: Journal, folder: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / DONE).symlink_to(elsewhere)
+    handles = [simulator.place_call(CallPlan(number=UK, ring_ms=20, talk_ms=100)) for _ in range(2 * FEW)]
+    assert all(handle.wait_ended(PATIENCE_S) for handle in handles)
+
+    start(when_done="keep", files_max=FEW)
+    journal.wait_for("CALL_RATED", 2 * FEW)
+    (told,) = journal.of("CDR_FOLDER_FAILED")
+    assert "a link, which is not followed" in str(told["error"])
+    assert not list(elsewhere.iterdir())
 
 
 def test_a_file_that_names_another_payer_than_ours_is_nobodys(

@@ -20,7 +20,7 @@ from typing import Any, Final  # noqa: E402
 from gevent.event import Event  # noqa: E402
 
 from esl_agent.agent.book import Book  # noqa: E402
-from esl_agent.agent.cdr_folder import CdrFolder  # noqa: E402
+from esl_agent.agent.cdr_folder import ThreadedCdrFolder  # noqa: E402
 from esl_agent.agent.cdr_sweeper import CdrSweeper  # noqa: E402
 from esl_agent.agent.database import Database  # noqa: E402
 from esl_agent.agent.reconciliation import Reconciler  # noqa: E402
@@ -106,7 +106,9 @@ def _settle(url: str, config: Config) -> float:
         add_account(conn, new)
         top_up(conn, 1001, Decimal("1000.0000"), "first")
         began = time.perf_counter()
-        report = Reconciler(conn, OneConnection(conn), CdrFolder.of(config), config, is_dry=False).run(None)
+        report = Reconciler(
+            conn, OneConnection(conn), ThreadedCdrFolder.of(config), config, is_dry=False
+        ).run(None)
         took = time.perf_counter() - began
     assert len(report.owed) == CALLS, report
     assert not any(leg.uncollected for leg in report.owed)
@@ -115,7 +117,7 @@ def _settle(url: str, config: Config) -> float:
 
 def _sweep(url: str, config: Config) -> tuple[float, float]:
     """Seconds, and seconds of this process's CPU, of a pass in which every leg is settled already."""
-    folder = CdrFolder.of(config)
+    folder = ThreadedCdrFolder.of(config)
     assert folder.folder is not None
     _date(folder.folder, old_calls=CALLS_PER_S * SECTION.every_s)
 
