@@ -19,8 +19,13 @@ from esl_agent.store.cdrs import CdrFilter, CdrRow, iterate_cdrs, newest_cdrs, t
 from esl_agent.store.pool import Connection
 
 ROWS_LISTED_MAX: Final = 10_000
-LISTED_NUMBERS: Final = ("account", "talk s", "billed s", "rate", "total", "uncollected")
-LISTED: Final = ("created", "to", "destination", "ended", *LISTED_NUMBERS)
+NUMBERS: Final = ("account", "talk s", "billed s", "rate", "total", "uncollected")
+#: What a bookkeeper looks for, within 120 columns; --wide has all of it.
+LISTED: Final = ("created", "account", "to", "ended", "billed s", "rate", "total", "uncollected")
+LISTED_WIDE: Final = (
+    "created", "account", "caller", "to", "destination", "ended", "by", "carrier",
+    "talk s", "billed s", "rate", "total", "uncollected", "source",
+)  # fmt: skip
 
 
 class CdrExportError(EslAgentError):
@@ -40,17 +45,22 @@ def cdr() -> None:
 @_account
 @_since
 @click.option("--limit", type=click.IntRange(1, ROWS_LISTED_MAX), default=20, show_default=True)
+@click.option("--wide", is_flag=True, help="With who called, by which carrier, and how it is known.")
 @as_json_option
 @with_database
 def list_(
-    conn: Connection, account_id: int | None, since: datetime | None, limit: int, as_json: bool
+    conn: Connection, account_id: int | None, since: datetime | None, limit: int, wide: bool, as_json: bool
 ) -> None:
-    """The latest calls, the latest first."""
+    """The latest calls, the latest first.
+
+    "ended" is the switch's cause in capitals, or the reason why the call was refused.
+    """
     rows = newest_cdrs(conn, CdrFilter(account_id, to_us(since) if since else None), limit)
     if as_json:
         print_json([to_table(row) for row in rows])
         return
-    print_table(LISTED, map(_listed, rows), numbers=LISTED_NUMBERS)
+    columns = LISTED_WIDE if wide else LISTED
+    print_table(columns, ([listed(row)[name] for name in columns] for row in rows), numbers=NUMBERS)
 
 
 @cdr.command()
@@ -85,17 +95,21 @@ def export(
     click.echo(f"{count} calls written to {output}", err=True)
 
 
-def _listed(row: CdrRow) -> tuple[object, ...]:
-    ended = f"refused: {row.refused}" if row.refused else row.hangup_cause
-    return (
-        to_time(row.created_us),
-        row.number or row.dialled,
-        row.price.destination,
-        ended,
-        row.account_id,
-        f"{row.duration_us / 1_000_000:.3f}",
-        row.charge.billed_seconds,
-        row.price.rate_per_minute,
-        row.charge.total,
-        row.uncollected or "",
-    )
+def listed(row: CdrRow) -> dict[str, object]:
+    """A call by the names of the columns."""
+    return {
+        "created": to_time(row.created_us),
+        "account": row.account_id,
+        "caller": row.caller,
+        "to": row.number or row.dialled,
+        "destination": row.price.destination,
+        "ended": row.refused or row.hangup_cause,
+        "by": row.ended_by,
+        "carrier": row.carrier,
+        "talk s": f"{row.duration_us / 1_000_000:.3f}",
+        "billed s": row.charge.billed_seconds,
+        "rate": row.price.rate_per_minute,
+        "total": row.charge.total,
+        "uncollected": row.uncollected or "",
+        "source": row.source,
+    }

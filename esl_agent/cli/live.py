@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from esl_agent import config as configuration
-from esl_agent.cli.output import as_json_option, print_json, print_table, table_of
+from esl_agent.cli.output import as_json_option, output_width, print_json, print_table, table_of
 from esl_agent.errors import EslAgentError
 from esl_agent.switch.embedded import ask
 
@@ -34,6 +34,9 @@ COLUMNS: Final = (
     "funded_until",
     "funded_s",
 )
+#: Where the terminal is narrower than all of them are.
+WIDTH_OF_ALL: Final = 124
+NARROW: Final = ("account", "to", "since", "cost", "held", "funded_until")
 NUMBERS: Final = ("account", "talked_s", "cost", "held", "funded_s")
 TIMES: Final = ("since", "funded_until")
 
@@ -69,7 +72,8 @@ def live(watch: bool, path: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    print_table(COLUMNS, _rows(report), numbers=NUMBERS)
+    columns = columns_for(output_width())
+    print_table(columns, rows_of(report, columns), numbers=NUMBERS)
     click.echo(_summary(report))
 
 
@@ -90,22 +94,28 @@ def _watch(address: str) -> None:
     stop = Event()
     gevent.signal_handler(signal.SIGINT, stop.set)
     with Live(console=Console(highlight=False), auto_refresh=False) as screen:
-        screen.update(_picture(address), refresh=True)
+        screen.update(_picture(address, screen.console.width), refresh=True)
         while not stop.wait(WATCH_EVERY_S):
-            screen.update(_picture(address), refresh=True)
+            screen.update(_picture(address, screen.console.width), refresh=True)
 
 
-def _picture(address: str) -> Group:
+def _picture(address: str, width: int) -> Group:
     """What is shown now; a daemon that is away may come back."""
     try:
         report = ask_live(address)
     except NoDaemonError as error:
         return Group(Text(f"{datetime.now(UTC):%H:%M:%S}  {error}"))
-    return Group(table_of(COLUMNS, _rows(report), numbers=NUMBERS), Text(_summary(report)))
+    columns = columns_for(width)
+    return Group(table_of(columns, rows_of(report, columns), numbers=NUMBERS), Text(_summary(report)))
 
 
-def _rows(report: Mapping[str, Any]) -> list[list[object]]:
-    return [[_cell(name, call.get(name)) for name in COLUMNS] for call in report["calls"]]
+def columns_for(width: int) -> tuple[str, ...]:
+    """What there is room for."""
+    return COLUMNS if width >= WIDTH_OF_ALL else NARROW
+
+
+def rows_of(report: Mapping[str, Any], columns: Sequence[str]) -> list[list[object]]:
+    return [[_cell(name, call.get(name)) for name in columns] for call in report["calls"]]
 
 
 def _cell(name: str, value: object) -> object:

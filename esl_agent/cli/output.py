@@ -29,8 +29,7 @@ def print_table(
 ) -> None:
     """A table under its columns; those in `numbers` are set to the right."""
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDE_COLUMNS
+    console.width = output_width()
     console.print(table_of(columns, rows, numbers=numbers))
 
 
@@ -46,6 +45,12 @@ def table_of(
     for row in rows:
         table.add_row(*(escape(_shown(cell)) for cell in row))
     return table
+
+
+def output_width() -> int:
+    """Of the terminal; where there is none, of a wide one."""
+    console = Console()
+    return console.width if console.is_terminal else WIDE_COLUMNS
 
 
 def print_facts(facts: Sequence[tuple[str, object]]) -> None:

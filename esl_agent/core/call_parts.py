@@ -89,7 +89,14 @@ def switch_cut(call: Call, now_us: int) -> ArmSwitchCut:
 
 
 def switch_cut_s(left_us: int, *, is_last: bool) -> int:
-    """The switch's kill: safely before the paid end while more may come, behind it when this is the last."""
+    """The switch's kill: safely before the paid end while more may come, behind it when this is the last.
+
+    Behind it, it fires 0 to 2.5 s late.  So much a call can talk unpaid, and no
+    more, if the agent dies after the last refusal: in the last `extend_lead_ms`
+    of its money.  The scheduler can't do better: it counts whole seconds and looks
+    twice in each, so a kill that is never late is up to 1.5 s early, and would
+    cut paid talk of a call whose agent is alive.
+    """
     before_s = (left_us - SWITCH_LATE_US) // US_PER_S
     if is_last or before_s < 2:
         return -(-(left_us + SWITCH_EARLY_US) // US_PER_S)

@@ -182,7 +182,9 @@ WORDS: Final[dict[str, Word]] = {
     "CALL_TRYING": Word("debug", "An admitted call is sent to a carrier."),
     "CALL_ANSWERED": Word("info", "The billed leg was answered; metering starts."),
     "CALL_EXTENDED": Word("debug", "More money was held for a live call."),
-    "CALL_LOW_BALANCE": Word("info", "No more money could be held; the call ends at its paid end."),
+    "CALL_LOW_BALANCE": Word(
+        "info", "No more could be held, `reason` says why (docs/budget.md); the call ends at its paid end."
+    ),
     "CALL_WARNED": Word("info", "The money ends in `left_s` seconds; a customer who calls out hears a tone."),
     "CALL_CUT": Word("info", "The call was ended because what was held for it is used up."),
     "CALL_ENDED": Word(

@@ -117,6 +117,7 @@ def _standing(
         "ESL_AGENT_DATABASE_URL": url,
         "ESL_AGENT_SWITCH_PORT": str(simulator.port),
         "ESL_AGENT_ADMISSION_OUTBOUND_PORT": "0",
+        "ESL_AGENT_ADMISSION_LOCAL_SOCKET": "",
         "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
         "ESL_AGENT_LOG_FORMAT": "plain",
     }

@@ -252,7 +252,9 @@ def test_calls_are_listed_the_latest_first(told: Command, calls: list[str]) -> N
     assert listed[2]["lines"] == [{"kind": "usage", "rate_per_minute": "0.012500", "amount": "0.0125"}]
 
     table = told("cdr", "list", "--account", 1001, "--since", "2026-03-01T07:01-05:00")
-    assert "refused: no_funds" in table
+    assert "no_funds" in table
+    assert "carrier_a" not in table
+    assert "carrier_a" in told("cdr", "list", "--wide")
     assert "NORMAL_CLEARING" not in table
     assert len(json.loads(told("cdr", "list", "--limit", 1, "--json"))) == 1
 

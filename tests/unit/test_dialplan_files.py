@@ -83,6 +83,16 @@ def test_it_goes_on_in_contexts_that_there_are(path: Path) -> None:
             assert data.split()[-1] in CONTEXTS
 
 
+def test_nothing_dialled_leads_to_where_a_caller_is_told_that_the_money_has_ended() -> None:
+    context = "esl_money_ended"
+    assert context in CONTEXTS
+    for path in FILES:
+        assert not [data for _, data in actions(path) if context in data]
+        assert context not in [param.get("value") for param in Xml.parse(path).iter("param")]
+    ended = {application for application, _ in actions(dialplan_dir() / "esl_agent" / "money_ended.xml")}
+    assert ended == {"unbind_meta_app", "playback", "hangup"}
+
+
 @pytest.mark.parametrize("path", FILES, ids=names)
 def test_nothing_is_exported(path: Path) -> None:
     """An export rides along with a transfer: the next leg would have the last one's payer."""
