@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import gevent
@@ -21,10 +21,10 @@ from esl_agent.simulator.simulator import Simulator
 from esl_agent.simulator.traffic import Shares, TrafficConfig
 
 #: How long calls that are up when the last one has come may go on.
-_DRAIN_S: float = 3_600.0
-#: How long clients have to read the last events before the switch goes away.
-_FAREWELL_S = 2.0
-_GC_OBJECTS = (50_000, 10, 100)
+_DRAIN_S: Final = 3_600.0
+#: How long clients have to read what is queued for them when the last call is over.
+_READ_UP_S: Final = 60.0
+_GC_OBJECTS: Final = (50_000, 10, 100)
 
 
 def _shares(command: Callable[..., None]) -> Callable[..., None]:
@@ -119,7 +119,7 @@ def _traffic(simulator: Simulator, over: Event, *, at_once: bool, stay: bool) ->
     simulator.core.truth.flush()
     click.echo("the last call is over", err=True)
     if not stay:
-        gevent.sleep(_FAREWELL_S)
+        simulator.finish(_READ_UP_S)
         over.set()
 
 

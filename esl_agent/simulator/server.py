@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -24,6 +25,9 @@ _BACKLOG: Final = 1_024
 _SILENCE_US_MAX: Final = 25_000_000
 #: How long clients have to read their goodbye.
 _FAREWELL_S_MAX: Final = 1.0
+#: How long they have where all is to be read to the end; how often it is looked whether it is.
+_READ_UP_S_MAX: Final = 2.0
+_LOOK_S: Final = 0.05
 #: Timers that are due closer together than this are served together.
 _NAP_S_MIN: Final = 0.0005
 
@@ -93,6 +97,7 @@ class _Connection:
         self._runner = runner
         self._stall = stall
         self._output = Event()
+        self._is_parting = False
         self.listener = listener
         listener.when_output = self._output.set
 
@@ -112,6 +117,11 @@ class _Connection:
             self._runner.wake()
             writer.kill()
             self._sock.close()
+
+    def part(self) -> None:
+        """Say goodbye, and leave the end to the client, which may have much to read before that."""
+        self._is_parting = True
+        self.listener.close(SHUT_DOWN)
 
     def cut(self) -> None:
         """Break the connection at once; what waits is lost."""
@@ -134,11 +144,12 @@ class _Connection:
                     self._output.clear()
         except OSError:
             self.listener.gone()
-        self._shut()
+        # To stop reading, too, while the client still talks, would take from it what it has not read yet.
+        self._shut(socket.SHUT_WR if self._is_parting else socket.SHUT_RDWR)
 
-    def _shut(self) -> None:
+    def _shut(self, how: int = socket.SHUT_RDWR) -> None:
         with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+            self._sock.shutdown(how)
 
 
 class Server:
@@ -180,6 +191,15 @@ class Server:
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    def finish(self, timeout_s: float) -> None:
+        """Let clients read all that is queued for them, for so long, and the goodbye after it."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until and any(each.listener.waiting for each in self._connections):
+            gevent.sleep(_LOOK_S)
+        for connection in list(self._connections):
+            connection.part()
+        self._pool.join(timeout=_READ_UP_S_MAX)
 
     def close(self) -> None:
         """Listen no longer, and tell all clients goodbye as a switch that is shut down does."""

@@ -103,6 +103,10 @@ class Simulator:
         self.runner.start()
         return self
 
+    def finish(self, timeout_s: float) -> None:
+        """Wait till clients have read what is queued for them, at most so long; then say goodbye."""
+        self.server.finish(timeout_s)
+
     def stop(self) -> None:
         """Say goodbye to all clients and end; calls that are up are forgotten."""
         self._stop_waiting()

@@ -5,7 +5,7 @@ total, or `want` if that leaves `spare` free for other calls".  Asking twice is
 as good as asking once, so a request whose answer was lost may be sent again.
 
 How that is decided stands in sql/0009_hold_for_legs.sql, and the function as it
-is now in sql/0010_known_of_a_leg.sql.
+is now in sql/0010_known_of_a_leg.sql and sql/0018_hold_for_a_batch.sql.
 """
 
 from __future__ import annotations
@@ -17,22 +17,20 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeVar
 
+import msgspec
+
 from esl_agent.core.admission.facts import AccountState
 from esl_agent.core.admission.reasons import Reason
 from esl_agent.core.admission.rules import REASON_OF_STATE
 from esl_agent.core.money import ZERO
 from esl_agent.store.pool import Connection, Cursor, as_columns
-from esl_agent.store.take_over import take_over
 
 LOCK_ACCOUNTS: Final = """
     SELECT FROM accounts WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE
 """
 
-HOLD: Final = """
-    SELECT * FROM hold_for_legs(
-        %s::bigint[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::text[], %s::json[], %s
-    )
-"""
+HOLD: Final = "SELECT * FROM hold_for_legs(%s::json, %s::bigint[], %s::text[], %s::text[], %s)"
+NO_TAKES: Final[list[list[object]]] = [[], [], []]
 
 STATES: Final = "SELECT account_id, state FROM accounts WHERE account_id = ANY(%s)"
 #: What HOLD says of an account that is pending, suspended or closed, and of one that doesn't exist.
@@ -97,12 +95,12 @@ def hold_many(
     `today` is the operator's date; None takes the database's.
     """
     batches = list(without_repeats(requests, _legs))
-    if len(batches) == 1 and not any(request.takes_from for request in requests):
+    if len(batches) == 1:
         decided = [_hold(conn, batches[0], today)]
     else:
         with conn.transaction():
             conn.execute(LOCK_ACCOUNTS, [sorted({request.account_id for request in requests})])
-            decided = [_take_and_hold(conn, batch, today) for batch in batches]
+            decided = [_hold(conn, batch, today) for batch in batches]
     rows = [row for batch in decided for row in batch]
     barred = [account_id for account_id, _, outcome, *_ in rows if outcome in BARRED]
     reasons = _reasons(conn, barred) if barred else {}
@@ -148,14 +146,7 @@ def _legs(ask: HoldRequest) -> list[tuple[int, str]]:
     return [(ask.account_id, leg_uuid) for leg_uuid in (ask.leg_uuid, *ask.takes_from)]
 
 
-def _take_and_hold(conn: Connection, requests: Sequence[HoldRequest], today: date | None) -> Cursor:
-    take_over(conn, [(ask.account_id, leg, ask.leg_uuid) for ask in requests for leg in ask.takes_from])
-    return _hold(conn, requests, today)
-
-
 def _hold(conn: Connection, requests: Sequence[HoldRequest], today: date | None) -> Cursor:
-    asked = [
-        (ask.account_id, ask.leg_uuid, ask.least, ask.want, ask.spare, ask.switch, ask.known)
-        for ask in requests
-    ]
-    return conn.execute(HOLD, [*as_columns(asked), today])
+    takes = [(ask.account_id, leg, ask.leg_uuid) for ask in requests for leg in ask.takes_from]
+    asked = msgspec.json.encode(requests).decode()
+    return conn.execute(HOLD, [asked, *(as_columns(takes) if takes else NO_TAKES), today])

@@ -1,8 +1,8 @@
 """Whole calls a second through agent and Postgres: placed, answered, metered, ended, CDR committed.
 
 Run it with `python -m tests.benchmarks.whole_calls [CALLS_PER_SECOND [SECONDS]]`.  The
-simulated switch and the daemon are processes of their own; Postgres is the
-embedded one and syncs its commits.  Every leg that the switch had is held
+simulated switch and the daemon are processes of their own, whose CPU time is
+told apart; Postgres is the embedded one and syncs its commits.  Every leg that the switch had is held
 against the CDRs: lost, doubled, or charged other than what it talked.
 """
 
@@ -15,6 +15,7 @@ monkey.patch_all()
 import json  # noqa: E402
 import os  # noqa: E402
 import re  # noqa: E402
+import resource  # noqa: E402
 import signal  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
@@ -41,7 +42,8 @@ SECONDS: Final = 60
 ACCOUNTS: Final = 200
 TALK_MS: Final = 2_000
 DECK: Final = Path(__file__).parents[2] / "demo" / "deck.csv"
-FINISH_TIMEOUT_S: Final = 120
+START_TIMEOUT_S: Final = 30
+FINISH_TIMEOUT_S: Final = 180
 CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 LAG: Final = """
@@ -74,8 +76,7 @@ def measure(calls_per_second: float = CALLS_PER_SECOND, seconds: float = SECONDS
         url = server.ensure_database("bench")
         with connected(url) as conn:
             _furnish(conn)
-            figures = _load(folder, url, calls_per_second, seconds)
-            return figures | _audit(conn, folder / "truth.jsonl")
+            return _load(folder, url, calls_per_second, seconds, conn)
 
 
 def _furnish(conn: Connection) -> None:
@@ -95,7 +96,9 @@ def _furnish(conn: Connection) -> None:
     add_number(conn, OwnedNumber("15145550199", 1001))
 
 
-def _load(folder: Path, url: str, calls_per_second: float, seconds: float) -> dict[str, float]:
+def _load(
+    folder: Path, url: str, calls_per_second: float, seconds: float, conn: Connection
+) -> dict[str, float]:
     accounts = [f"--account={account_id}" for account_id in range(1001, 1001 + ACCOUNTS)]
     simulate = [
         "simulate", "--port=0", f"--calls-per-second={calls_per_second}", f"--duration={seconds}",
@@ -103,25 +106,35 @@ def _load(folder: Path, url: str, calls_per_second: float, seconds: float) -> di
         f"--truth={folder / 'truth.jsonl'}", "--failover=0.05", "--busy=0.05",
         "--cancelled=0.05", "--forwarded=0.05", *accounts,
     ]  # fmt: skip
-    with _process(simulate, folder / "switch.log", {}) as switch:
-        port = _port_of(folder / "switch.log", switch)
+    switch_log = folder / "switch.log"
+    with _process(simulate, switch_log, {}) as switch:
         environment = {
             "ESL_AGENT_DATABASE_URL": url,
-            "ESL_AGENT_SWITCH_PORT": str(port),
+            "ESL_AGENT_SWITCH_PORT": _said(switch_log, r"127\.0\.0\.1:(\d+)", switch),
             "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
             "ESL_AGENT_LOG_FORMAT": "plain",
         }
         with _process(["run"], folder / "agent.log", environment) as agent:
-            begun = monotonic()
+            _said(switch_log, "(placing)", switch)
+            pids = {"agent": [agent.pid], "switch": [switch.pid], "postgres": _postgres_pids(conn)}
+            before_s = {name: sum(map(_cpu_s, those)) for name, those in pids.items()}
+            ended_s, began = _ended_cpu_s(), monotonic()
             switch.wait(seconds + FINISH_TIMEOUT_S)
-            took_s = monotonic() - begun
-            cpu_s, memory_kb = _used(agent.pid)
+            took_s = monotonic() - began
+            pids["postgres"] = _postgres_pids(conn)
+            used_s = {name: sum(map(_cpu_s, those)) - before_s[name] for name, those in pids.items()}
+            used_s["switch"] += _ended_cpu_s() - ended_s
+            memory_mb = _peak_memory_mb(agent.pid)
             agent.send_signal(signal.SIGTERM)
             agent.wait(FINISH_TIMEOUT_S)
     words = re.findall(r"^\S+ (?:WARNING|ERROR) +(\w+)", (folder / "agent.log").read_text(), re.MULTILINE)
+    figures = _audit(conn, folder / "truth.jsonl")
+    per_call = {f"{name}_cpu_us_per_call": round(s * 1e6 / figures["calls"]) for name, s in used_s.items()}
     return {
-        "agent_cpu_share": round(cpu_s / took_s, 2),
-        "agent_memory_mb": round(memory_kb / 1024),
+        **figures,
+        **per_call,
+        "agent_cpu_share": round(used_s["agent"] / took_s, 2),
+        "agent_memory_mb": memory_mb,
         "agent_warnings": len(words),
         "seconds": round(took_s, 1),
     }
@@ -179,22 +192,43 @@ def _process(
             process.wait()
 
 
-def _port_of(log: Path, process: subprocess.Popen[bytes]) -> int:
-    until = monotonic() + 30
+def _said(log: Path, pattern: str, process: subprocess.Popen[bytes]) -> str:
+    """What the group in `pattern` stands for, as soon as the process has said it."""
+    until = monotonic() + START_TIMEOUT_S
     while monotonic() < until and process.poll() is None:
-        found = re.search(r"127\.0\.0\.1:(\d+)", log.read_text())
+        found = re.search(pattern, log.read_text())
         if found:
-            return int(found[1])
+            return found[1]
         sleep(0.05)
-    raise RuntimeError(f"the simulated switch did not start: {log.read_text()}")
+    raise RuntimeError(f"the simulated switch did not say {pattern!r}: {log.read_text()}")
 
 
-def _used(pid: int) -> tuple[float, int]:
-    """CPU seconds and peak memory of a process that is still there."""
-    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    status = Path(f"/proc/{pid}/status").read_text()
-    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return (int(stat[11]) + int(stat[12])) / CLOCK_TICKS, int(peak[1]) if peak else 0
+def _postgres_pids(conn: Connection) -> list[int]:
+    """The server and those that work for it now."""
+    [(folder,)] = conn.execute("SHOW data_directory")
+    server = (Path(folder) / "postmaster.pid").read_text().split()[0]
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    return [int(server), *map(int, children)]
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU seconds of a process and of those children of it that have ended; 0 where it has ended itself."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / CLOCK_TICKS
+
+
+def _ended_cpu_s() -> float:
+    """CPU seconds of our own processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _peak_memory_mb(pid: int) -> int:
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(peak[1]) // 1024 if peak else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A leg takes what is held for others of its call, at once with its own request (store/take_over.py)."""
+"""A leg takes what is held for others of its call, at once with its own request (take_over_legs)."""
 
 from __future__ import annotations
 
