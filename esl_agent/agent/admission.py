@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Final
 from uuid import uuid4
@@ -54,6 +55,7 @@ class Admission:
         desk: Desk,
         policy: CallPolicy,
         operator: OperatorPolicy,
+        today: Callable[[], date],
         hold: Callable[[int, str, HoldMoney, Tell, str], None],
         settle: Callable[[CdrRow], None],
         release: Callable[[int, str], None],
@@ -66,6 +68,7 @@ class Admission:
         self._desk = desk
         self._policy = policy
         self._operator = operator
+        self._today = today
         self._hold = hold
         self._settle = settle
         self._release = release
@@ -77,7 +80,7 @@ class Admission:
 
     def answer(self, question: Question) -> Mapping[str, str]:
         """The variables that the caller's leg is to get."""
-        gathered = gather(self._book, question, self._operator, self._desk.carriers_up)
+        gathered = gather(self._book, question, self._operator, self._desk.carriers_up, self._today())
         facts = replace(gathered.facts, has_journal_room=self._has_journal_room())
         decision = decide(question, self._tempo.paced(question, facts))
         legs = plan_legs(question, decision, gathered.facts.carriers)

@@ -19,10 +19,11 @@ from esl_agent.core.admission.rules import REASON_OF_STATE
 from esl_agent.core.leg import Direction, Leg, Product
 from esl_agent.core.numbering import Number, Numbering
 from esl_agent.core.numbering.number import NumberClass, NumberError
+from esl_agent.core.office.terms import TermsVersion
 from esl_agent.core.prefix_map import PrefixMap
 from esl_agent.core.price import UNPRICED, Price
 from esl_agent.core.tariff import NEVER_CHARGED, DeckHistory, NoRate, Plan, price_call
-from esl_agent.store import accounts, decks, numbers, plans, routes
+from esl_agent.store import accounts, decks, numbers, plans, routes, terms
 from esl_agent.store.accounts import Account
 from esl_agent.store.decks import KnownDecks
 from esl_agent.store.limits import find_limits
@@ -62,6 +63,7 @@ class Tariffs:
     plans_with_rated_toll_free: Mapping[str, Plan] = field(default_factory=dict)
     decks: Mapping[str, DeckHistory] = field(default_factory=dict)
     routes: PrefixMap[tuple[Carrier, ...]] = field(default_factory=lambda: PrefixMap({}))
+    terms_versions: tuple[TermsVersion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,11 @@ class Book:
             for account_id, payer in stated
         )
         return {account_id: reason for account_id, reason in reasons if reason is not None}
+
+    @property
+    def terms_versions(self) -> tuple[TermsVersion, ...]:
+        """The versions of the terms of service that were published."""
+        return self._tariffs.terms_versions
 
     def plan_of(self, payer: Payer) -> Plan | None:
         is_rated = payer.limits.toll_free is TollFree.RATED
@@ -297,4 +304,4 @@ def _read_tariffs(conn: Connection, known: KnownDecks) -> Tariffs:
     deck_names = {plan.deck for plan in all_plans.values()}
     histories = {name: decks.load_deck_history(conn, name, known=known) for name in deck_names}
     rated = {name: replace(plan, free_toll_free=False) for name, plan in all_plans.items()}
-    return Tariffs(all_plans, rated, histories, routes.load_all(conn))
+    return Tariffs(all_plans, rated, histories, routes.load_all(conn), terms.load_versions(conn))

@@ -177,6 +177,7 @@ class Daemon:
             desk=self.desk,
             policy=self._policy,
             operator=operator_policy_of(config),
+            today=calendar(config.time_zone),
             hold=self._holder.ask,
             settle=settler.settle,
             release=settler.release,

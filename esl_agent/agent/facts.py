@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 
 from esl_agent.agent.book import Book, Payer
 from esl_agent.agent.database import OUTAGE
@@ -14,6 +15,7 @@ from esl_agent.core.admission.question import Question
 from esl_agent.core.leg import Product
 from esl_agent.core.numbering import Number
 from esl_agent.core.numbering.number import NumberError
+from esl_agent.core.office.terms import is_accepted
 from esl_agent.core.price import Price
 from esl_agent.core.tariff import NoRate, Plan
 from esl_agent.store.numbers import NumberKind, OwnedNumber
@@ -27,10 +29,12 @@ class Gathered:
     payer: Payer | None
 
 
-def gather(book: Book, question: Question, operator: OperatorPolicy, in_use: Mapping[str, int]) -> Gathered:
+def gather(
+    book: Book, question: Question, operator: OperatorPolicy, in_use: Mapping[str, int], today: date
+) -> Gathered:
     """All that can be known; a database that does not answer leaves `is_known` False.
 
-    `in_use` counts the calls that are up by each carrier.
+    `in_use` counts the calls that are up by each carrier; `today` is the operator's date.
     """
     number, problem = _read(book, question.dialled)
     owned = _did(book, question)
@@ -46,7 +50,7 @@ def gather(book: Book, question: Question, operator: OperatorPolicy, in_use: Map
     facts = Facts(
         operator=operator,
         is_known=is_known,
-        customer=_customer(payer) if payer else None,
+        customer=_customer(book, payer, today) if payer else None,
         number=number,
         number_problem=problem,
         did=_as_did(owned) if owned else None,
@@ -87,12 +91,12 @@ def _price(book: Book, plan: Plan, number: Number, question: Question) -> Price 
         return None
 
 
-def _customer(payer: Payer) -> Customer:
+def _customer(book: Book, payer: Payer, today: date) -> Customer:
     account = payer.account
     return Customer(
         account_id=account.account_id,
         state=AccountState(account.state),
-        terms_accepted=account.terms_accepted_at is not None,
+        terms_accepted=is_accepted(account.terms_version, book.terms_versions, today),
         currency=account.currency,
         limits=payer.limits,
     )

@@ -86,7 +86,7 @@ class Stage:
         and given back by rolling back; without, nothing is written at all, and
         what the account has free is only read.
         """
-        gathered = gather(self._book, question, self._operator, {})
+        gathered = gather(self._book, question, self._operator, {}, self._today)
         account = gathered.payer.account if gathered.payer else None
         facts = gathered.facts
         if account is not None:

@@ -170,12 +170,23 @@ def top_up(conn: Connection, account_id: int, amount: Decimal, reference: str, a
 @account.command("accept-terms")
 @click.argument("account_id", type=ACCOUNT_ID)
 @click.argument("version", type=arguments.text)
+@click.option("--means", type=arguments.text, help="By signature, web form, telephone …")
+@click.option("--address", type=arguments.text, help="From which network address, or where.")
 @_by
 @as_json_option
 @with_database
-def accept_terms(conn: Connection, account_id: int, version: str, by: str, as_json: bool) -> None:
+def accept_terms(
+    conn: Connection,
+    account_id: int,
+    version: str,
+    means: str | None,
+    address: str | None,
+    by: str,
+    as_json: bool,
+) -> None:
     """Note that the customer accepted VERSION of the terms of service."""
-    _tell(accounts.accept_terms(conn, account_id, version, by), as_json)
+    changed = accounts.accept_terms(conn, account_id, version, by, means=means or "", address=address or "")
+    _tell(changed, as_json)
 
 
 def _state_command(name: str, change: Callable[[Connection, int, str, str], Account], text: str) -> None:

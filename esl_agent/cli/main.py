@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "route": "esl_agent.cli.route:route",
     "run": "esl_agent.cli.run:run",
     "simulate": "esl_agent.cli.simulate:simulate",
+    "terms": "esl_agent.cli.terms:terms",
 }
 
 

@@ -16,6 +16,7 @@ from esl_agent.errors import EslAgentError
 from esl_agent.store.changes import announce_account
 from esl_agent.store.ledger import Entry, House, post
 from esl_agent.store.pool import Connection
+from esl_agent.store.terms import record_acceptance
 
 ACCOUNT_ID_MAX: Final = 999_999_999_999_999_999
 TOP_UP: Final = "top_up"
@@ -171,10 +172,16 @@ def open_reservations(conn: Connection, account_id: int, limit: int) -> list[Res
         ).fetchall()
 
 
-def accept_terms(conn: Connection, account_id: int, version: str, by: str) -> Account:
-    """Note that the customer accepted this version of the terms; a pending account becomes active."""
+def accept_terms(
+    conn: Connection, account_id: int, version: str, by: str, *, means: str = "", address: str = ""
+) -> Account:
+    """Note that the customer accepted this version of the terms; a pending account becomes active.
+
+    Raises AccountError, and TermsError for a version that was not published.
+    """
     with conn.transaction():
         account = lock_open(conn, account_id)
+        record_acceptance(conn, account_id, version, by, means, address)
         conn.execute(
             "UPDATE accounts SET terms_version = %s, terms_accepted_at = now() WHERE account_id = %s",
             [version, account_id],
