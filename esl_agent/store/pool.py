@@ -29,8 +29,10 @@ SESSION_LIMITS_MS: Final = {
     "statement_timeout": 10_000,
     "idle_in_transaction_session_timeout": 10_000,
 }
-#: Of a connection on which mostly nothing is said (libpq's parameters, seconds).
+#: A server that is gone without a word is told from one that works long (libpq's parameters, seconds).
 KEEPALIVES: Final = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+#: … and so is one that does not even take what it is sent (milliseconds).
+TAKEN_WITHIN_MS: Final = 25_000
 
 
 class DatabaseError(EslAgentError):
@@ -77,7 +79,7 @@ def connected(url: str) -> Iterator[Connection]:
 
 def connect_to_listen(url: str) -> Connection:
     """A connection that waits for notices, for long; if the server is gone it ends within half a minute."""
-    return psycopg.connect(url, **_options("esl-agent listener") | KEEPALIVES)
+    return psycopg.connect(url, **_options("esl-agent listener"))
 
 
 def as_columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
@@ -101,6 +103,8 @@ def _options(application_name: str) -> dict[str, Any]:
         "prepare_threshold": None,  # a pooler may change the server under a connection
         "connect_timeout": CONNECT_TIMEOUT_S,
         "application_name": application_name,
+        "tcp_user_timeout": TAKEN_WITHIN_MS,
+        **KEEPALIVES,
     }
 
 

@@ -103,6 +103,8 @@ class Agent:
 
     def fill_disk(self) -> None:
         """It can write to no file any more, its log included: a stand-in for a disk that is full."""
+        if not self.is_running:
+            return
         self._note(f"{self.name}: disk full")
         resource.prlimit(self._running().pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 

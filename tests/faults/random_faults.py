@@ -52,6 +52,7 @@ def of_agent(agent: Agent) -> Sequence[Trouble]:
         Trouble(lambda random: agent.kill(), agent.begin, most_s=0.2),
         Trouble(lambda random: agent.stop(), agent.begin),
         Trouble(lambda random: agent.freeze(), agent.thaw, most_s=8.0),
+        Trouble(lambda random: agent.fill_disk(), agent.empty_disk),
     )
 
 
@@ -61,6 +62,7 @@ def of_postgres(cluster: Cluster) -> Sequence[Trouble]:
         Trouble(lambda random: cluster.kill(), cluster.start),
         Trouble(lambda random: cluster.read_only(), lambda: cluster.read_only(False)),
         Trouble(lambda random: cluster.freeze(), cluster.thaw),
+        Trouble(lambda random: cluster.fill_disk(), cluster.empty_disk),
     )
 
 
