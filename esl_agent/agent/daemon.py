@@ -154,6 +154,7 @@ class Daemon:
             log=log,
         )
         self._inbox = Inbox(self.desk, log, queue_max=limits.queue_max, batch_max=limits.batch_max)
+        self._looks = Looks(self._link.command, self._link.background, variable_names_of(config))
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
         self._news = News(self._book, self.desk, self._phones)
@@ -188,14 +189,14 @@ class Daemon:
         )
         books = books_of(self._book, self.desk, self._database, self._clock.now_us)
         now_us, may_act = self._clock.now_us, self._duty.may_act
-        return Doors(config, admission, self.desk, books, now_us, self._log, may_act)
+        return Doors(config, admission, self.desk, books, now_us, self._log, self._looks.is_gone, may_act)
 
     def _make_recovery(self) -> Recovery:
-        config, names = self._config.switch, variable_names_of(self._config)
+        config = self._config.switch
         return Recovery(
             desk=self.desk,
             finds=Finds(self.desk, self._book, self._clock.now_us, self._log),
-            looks=Looks(self._link.command, self._link.background, names),
+            looks=self._looks,
             folder=self._cdr_folder,
             read_holds=self._read_holds,
             do=self._inbox.put,

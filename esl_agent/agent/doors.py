@@ -42,9 +42,11 @@ class Doors:
 
     def __init__(
         self, config: AdmissionConfig, admission: Admission, desk: Desk, books: Books,
-        now_us: Callable[[], int], log: Log, may_act: Callable[[], bool] = lambda: True,
+        now_us: Callable[[], int], log: Log, is_gone: Callable[[str], bool],
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self._log = log
+        self._is_gone = is_gone
         self._may_act = may_act
         self._admission = admission
         self._desk = desk
@@ -95,9 +97,13 @@ class Doors:
         return answer
 
     def _undelivered(self, question: Question, answer: Answer) -> None:
-        """Nobody took the answer, so no leg will come of it."""
-        if answer.variables.get(ADMITTED) == "true":
-            self._desk.give_up_newest(question.caller_leg_uuid)
+        """Nobody said that the answer was taken, and it may have been: a caller who is up may go on with it.
+
+        What is held is given up at the caller's end, or where recovery finds that he is gone.
+        """
+        caller_leg_uuid = question.caller_leg_uuid
+        if answer.variables.get(ADMITTED) == "true" and self._is_gone(caller_leg_uuid):
+            self._desk.give_up_newest(caller_leg_uuid)
 
     def _trouble(self, trouble: Trouble) -> None:
         self._log(

@@ -67,6 +67,10 @@ class Looks:
             return Look.SILENT
         return {"true": Look.UP, "false": Look.GONE}.get(answer, Look.SILENT)
 
+    def is_gone(self, leg_uuid: str) -> bool:
+        """Whether the switch says that there is no such leg."""
+        return self.exists(leg_uuid) is Look.GONE
+
 
 def _is_ending(event: ChannelData) -> bool:
     return event.state in ENDING_STATES or event.call_state == HUNG_UP

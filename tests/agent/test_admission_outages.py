@@ -217,3 +217,25 @@ def test_money_that_is_held_too_late_is_given_back(start: Start, database_url: s
         while exchange.conn.execute(states).fetchall() != [("released",)]:
             gevent.sleep(0.01)
     assert exchange.nothing_is_reserved()
+
+
+def test_an_answer_that_was_taken_though_nobody_said_so_keeps_its_money(
+    start: Start, database_url: str
+) -> None:
+    exchange = start()
+    exchange.call()
+    exchange.cdrs(1)
+    with locked(database_url):
+        call = exchange.place(talk_ms=60_000)
+        wait_for_waiters(exchange.conn)
+        exchange.simulator.faults.lose_replies(2)  # to `multiset` and to `exit`
+    assert call.wait_answered(PATIENCE_S)
+    (trouble,) = exchange.journal.wait_for("DOOR_TROUBLE")
+    assert trouble["kind"] == "undelivered"
+    exchange.journal.wait_for("CALL_ANSWERED", 2)
+
+    state = exchange.conn.execute("SELECT state FROM reservations WHERE leg_uuid = %s", call.outbound_uuids)
+    assert state.fetchone() == ("held",)
+    exchange.simulator.core.api("uuid_kill", call.caller_uuid)
+    exchange.cdrs(2)
+    wait_until_nothing_is_held(exchange)
