@@ -93,7 +93,12 @@ class Daemon:
         self._crashed: BaseException | None = None
         self._policy = call_policy_of(config.budget)
         self._clock = SwitchClock(log)
-        self._pool = open_pool(config.database.url, config.database.pool_max)
+        self._pool = open_pool(
+            config.database.url,
+            config.database.pool_max,
+            connect_timeout_s=config.database.connect_timeout_s,
+            statement_timeout_ms=config.database.statement_timeout_ms,
+        )
         self._database = Database(self._pool, config.database.url, log)
         self._book = Book(numbering_of(config), self._database)
         self._timers = Timers(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -17,6 +18,7 @@ Cursor = psycopg.Cursor[Any]
 Pool = ConnectionPool[Connection]
 
 CONNECT_TIMEOUT_S: Final = 5
+STATEMENT_TIMEOUT_MS: Final = 10_000
 #: How long a caller waits for a free connection before psycopg_pool.PoolTimeout.
 #: Never wrap that wait in a gevent.Timeout or kill it: the connection would be lost to the pool.
 WAIT_S: Final = 5.0
@@ -26,7 +28,7 @@ RECONNECT_S: Final = 5.0
 #: The server ends what takes longer: a frozen daemon must not hold an account's lock.
 SESSION_LIMITS_MS: Final = {
     "lock_timeout": 5_000,
-    "statement_timeout": 10_000,
+    "statement_timeout": STATEMENT_TIMEOUT_MS,
     "idle_in_transaction_session_timeout": 10_000,
 }
 #: A server that is gone without a word is told from one that works long (libpq's parameters, seconds).
@@ -39,16 +41,25 @@ class DatabaseError(EslAgentError):
     """The database can't be reached, or isn't ours; the text never has the password."""
 
 
-def open_pool(url: str, max_size: int, *, min_size: int = 1, name: str = "esl-agent") -> Pool:
+def open_pool(
+    url: str,
+    max_size: int,
+    *,
+    min_size: int = 1,
+    name: str = "esl-agent",
+    connect_timeout_s: int = CONNECT_TIMEOUT_S,
+    statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+) -> Pool:
     """A pool that heals by itself when the database goes and comes back; opening it doesn't wait for one.
 
     Connections are not tried before they are handed out, for that would cost
     every batch a round trip: the first use of each after an outage fails.
     """
+    limits_ms = SESSION_LIMITS_MS | {"statement_timeout": statement_timeout_ms}
     return ConnectionPool(
         url,
-        kwargs=_options(name),
-        configure=_configure,
+        kwargs=_options(name) | {"connect_timeout": connect_timeout_s},
+        configure=partial(_configure, limits_ms=limits_ms),
         min_size=min_size,
         max_size=max_size,
         max_waiting=WAITING_MAX,
@@ -108,6 +119,6 @@ def _options(application_name: str) -> dict[str, Any]:
     }
 
 
-def _configure(conn: Connection) -> None:
-    for setting, limit_ms in SESSION_LIMITS_MS.items():
+def _configure(conn: Connection, limits_ms: Mapping[str, int]) -> None:
+    for setting, limit_ms in limits_ms.items():
         conn.execute("SELECT set_config(%s, %s, false)", [setting, str(limit_ms)])

@@ -53,15 +53,23 @@ def database_url(own_server: EmbeddedPostgres) -> str:
 def start(
     conn: Connection, customers: None, start_daemon: Callable[..., Daemon], journal: Journal
 ) -> Iterator[Start]:
-    """Starts a switch and its daemon, with these settings of [admission]."""
+    """Starts a switch and its daemon, with these settings."""
     put_carriers(conn)
+    log = journal
     switches: list[Simulator] = []
 
-    def begin(**admission: object) -> Exchange:
+    def begin(
+        journal: dict[str, object] | None = None, budget: dict[str, object] | None = None, **admission: object
+    ) -> Exchange:
         port = free_port()
         switches.append(Simulator(SimulatorConfig(port=0, admission=f"127.0.0.1:{port}")).start())
-        daemon = start_daemon(switches[0].port, admission={"outbound_port": port, **admission})
-        return Exchange(switches[0], daemon, journal, conn)
+        daemon = start_daemon(
+            switches[0].port,
+            admission={"outbound_port": port, **admission},
+            journal=journal or {},
+            budget=budget or {},
+        )
+        return Exchange(switches[0], daemon, log, conn)
 
     yield begin
     for switch in switches:
@@ -166,6 +174,39 @@ def test_an_account_that_nothing_is_known_of_gets_nothing(
         exchange.call()
         (refusal,) = exchange.journal.of("CALL_REFUSED")
         assert refusal["reason"] == "no_decision"
+
+
+def test_calls_that_are_up_go_on_while_it_is_away_and_are_cut_when_what_they_hold_is_used_up(
+    start: Start, outage: Callable[[Exchange], Outage]
+) -> None:
+    exchange = start(budget={"grant_s": 6, "rich_grants": 0})
+    call = exchange.place(talk_ms=60_000)
+    exchange.journal.wait_for("CALL_ANSWERED")
+    with outage(exchange):
+        exchange.journal.wait_for("DB_DOWN")
+        assert exchange.simulator.core.api("uuid_exists", call.outbound_uuids[0]) == "true"
+        exchange.journal.wait_for("CALL_CUT")
+        assert call.wait_ended(PATIENCE_S)
+    (row,) = exchange.cdrs(1)
+    assert 0 < row.duration_us <= 6_000_000
+    assert (row.charged, row.uncollected) == (FIRST_CHARGE, 0)
+    assert exchange.nothing_is_reserved()
+
+
+# The journal has no room.
+
+
+def test_with_no_room_in_the_journal_calls_are_refused_and_emergencies_go_out(start: Start) -> None:
+    exchange = start(journal={"free_min_mb": 1_000_000})
+    exchange.journal.wait_for("JOURNAL_FULL")
+    exchange.call()
+    assert causes(exchange) == ["NORMAL_TEMPORARY_FAILURE"]
+    (refusal,) = exchange.journal.of("CALL_REFUSED")
+    assert (refusal["reason"], refusal["rule"]) == ("journal_full", "journal_room")
+    emergency = exchange.call(number="911")
+    assert emergency.outbound_uuids
+    (row,) = exchange.cdrs(1)  # a refusal has none, where there is no room for it
+    assert row.number == "911"
 
 
 # The daemon is away.

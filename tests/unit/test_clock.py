@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from esl_agent.agent.clock import SwitchClock
+from esl_agent.agent.timers import Timers
+from esl_agent.core.call_signals import Timer
 from esl_agent.core.clock import WINDOW_US, ClockOffset
 
 AHEAD_US = 4_000_000_000
@@ -70,3 +75,19 @@ def test_clocks_that_are_apart_are_said_once_and_the_switchs_counts() -> None:
     own_us += 3_000_000
     clock.heard(own_us + 10_000)
     assert [word for word, _ in words.said] == ["CLOCK_SKEWED", "CLOCK_AGREES"]
+
+
+def test_setting_this_machines_clock_moves_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are timed by a clock that nobody sets; the wall clock stands on records only."""
+    clock = SwitchClock(Words())
+    before_us = clock.now_us()
+    stepped_ns = time.time_ns() + 3_600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: stepped_ns)
+    monkeypatch.setattr(time, "time", lambda: stepped_ns / 1e9)
+    assert 0 <= clock.now_us() - before_us < 60_000_000
+    rung: list[str] = []
+    timers = Timers(clock.now_us, lambda owner, timer: rung.append(owner))
+    timers.set("in an hour", Timer.CUT, clock.now_us() + 3_000_000_000)
+    timers.set("now", Timer.CUT, clock.now_us())
+    timers._ring_due()
+    assert rung == ["now"]
