@@ -65,7 +65,8 @@ def measure() -> dict[str, float]:
             server.remove()
 
 
-def _measure(conn: Connection) -> dict[str, float]:
+def furnish(conn: Connection) -> None:
+    """Accounts with money."""
     migrate(conn)
     for account_id in range(1, ACCOUNTS + 1):
         add_account(
@@ -73,11 +74,15 @@ def _measure(conn: Connection) -> dict[str, float]:
             NewAccount(account_id=account_id, name="bench", plan="standard", by="bench", terms_version="1"),
         )
         top_up(conn, account_id, Decimal(1000), "bench")
+
+
+def _measure(conn: Connection) -> dict[str, float]:
+    furnish(conn)
     holding_s = settling_s = 0.0
     for number in range(BATCHES):
-        rows = [_row((number * BATCH + each) % ACCOUNTS + 1) for each in range(BATCH)]
+        rows = [some_row((number * BATCH + each) % ACCOUNTS + 1) for each in range(BATCH)]
         began = perf_counter()
-        _hold(conn, rows)
+        hold(conn, rows)
         held = perf_counter()
         settle_many(conn, rows)
         holding_s += held - began
@@ -96,21 +101,23 @@ def _measure(conn: Connection) -> dict[str, float]:
 def _time_hand_overs(conn: Connection, number: int) -> float:
     """Seconds that a batch takes of which every leg failed and hands its hold to another."""
     failed = [
-        replace(_row((number * BATCH + each) % ACCOUNTS + 1), charge=rate_leg(PRICE, None))
+        replace(some_row((number * BATCH + each) % ACCOUNTS + 1), charge=rate_leg(PRICE, None))
         for each in range(BATCH)
     ]
-    _hold(conn, failed)
+    hold(conn, failed)
     began = perf_counter()
     settle_many(conn, failed, hand_to={row.leg_uuid: str(uuid4()) for row in failed})
     return perf_counter() - began
 
 
-def _hold(conn: Connection, rows: Sequence[CdrRow]) -> None:
+def hold(conn: Connection, rows: Sequence[CdrRow]) -> None:
+    """What calls like these hold at first."""
     least, want = Decimal("0.0013"), Decimal("0.0125")
     hold_many(conn, [HoldRequest(row.account_id, row.leg_uuid, least, want) for row in rows])
 
 
-def _row(account_id: int) -> CdrRow:
+def some_row(account_id: int) -> CdrRow:
+    """A call of 42 s that is just over."""
     now_us = time_ns() // 1000
     duration_us = 42 * US_PER_S + 20_003
     return CdrRow(

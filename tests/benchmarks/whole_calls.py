@@ -75,11 +75,11 @@ def measure(calls_per_second: float = CALLS_PER_SECOND, seconds: float = SECONDS
         server.start()
         url = server.ensure_database("bench")
         with connected(url) as conn:
-            _furnish(conn)
+            furnish(conn)
             return _load(folder, url, calls_per_second, seconds, conn)
 
 
-def _furnish(conn: Connection) -> None:
+def furnish(conn: Connection) -> None:
     migrate(conn)
     rows = parse_deck(DECK.read_text(encoding="utf-8").splitlines()).rows
     began = datetime(2020, 1, 1, tzinfo=UTC)
@@ -107,15 +107,15 @@ def _load(
         "--cancelled=0.05", "--forwarded=0.05", *accounts,
     ]  # fmt: skip
     switch_log = folder / "switch.log"
-    with _process(simulate, switch_log, {}) as switch:
+    with process(simulate, switch_log, {}) as switch:
         environment = {
             "ESL_AGENT_DATABASE_URL": url,
-            "ESL_AGENT_SWITCH_PORT": _said(switch_log, r"127\.0\.0\.1:(\d+)", switch),
+            "ESL_AGENT_SWITCH_PORT": said(switch_log, r"127\.0\.0\.1:(\d+)", switch),
             "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
             "ESL_AGENT_LOG_FORMAT": "plain",
         }
-        with _process(["run"], folder / "agent.log", environment) as agent:
-            _said(switch_log, "(placing)", switch)
+        with process(["run"], folder / "agent.log", environment) as agent:
+            said(switch_log, "(placing)", switch)
             pids = {"agent": [agent.pid], "switch": [switch.pid], "postgres": _postgres_pids(conn)}
             before_s = {name: sum(map(_cpu_s, those)) for name, those in pids.items()}
             ended_s, began = _ended_cpu_s(), monotonic()
@@ -128,7 +128,7 @@ def _load(
             agent.send_signal(signal.SIGTERM)
             agent.wait(FINISH_TIMEOUT_S)
     words = re.findall(r"^\S+ (?:WARNING|ERROR) +(\w+)", (folder / "agent.log").read_text(), re.MULTILINE)
-    figures = _audit(conn, folder / "truth.jsonl")
+    figures = audit(conn, folder / "truth.jsonl")
     per_call = {f"{name}_cpu_us_per_call": round(s * 1e6 / figures["calls"]) for name, s in used_s.items()}
     return {
         **figures,
@@ -140,7 +140,7 @@ def _load(
     }
 
 
-def _audit(conn: Connection, truth_file: Path) -> dict[str, float]:
+def audit(conn: Connection, truth_file: Path) -> dict[str, float]:
     """Hold the CDRs against what the switch knows of its legs."""
     truth = [json.loads(line) for line in truth_file.read_text().splitlines()]
     billed = {leg["uuid"]: leg for leg in truth if leg["is_outbound"] and leg["account"]}
@@ -177,7 +177,7 @@ def _talk_us(leg: dict[str, Any]) -> int:
 
 
 @contextmanager
-def _process(
+def process(
     arguments: list[str], log: Path, environment: dict[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
@@ -192,7 +192,7 @@ def _process(
             process.wait()
 
 
-def _said(log: Path, pattern: str, process: subprocess.Popen[bytes]) -> str:
+def said(log: Path, pattern: str, process: subprocess.Popen[bytes]) -> str:
     """What the group in `pattern` stands for, as soon as the process has said it."""
     until = monotonic() + START_TIMEOUT_S
     while monotonic() < until and process.poll() is None:
@@ -200,7 +200,7 @@ def _said(log: Path, pattern: str, process: subprocess.Popen[bytes]) -> str:
         if found:
             return found[1]
         sleep(0.05)
-    raise RuntimeError(f"the simulated switch did not say {pattern!r}: {log.read_text()}")
+    raise RuntimeError(f"it did not say {pattern!r}: {log.read_text()}")
 
 
 def _postgres_pids(conn: Connection) -> list[int]:
