@@ -50,6 +50,8 @@ SECOND_PASS_US: Final = 3 * US_PER_S
 PASSES_APART_US: Final = 2 * US_PER_S
 #: A reservation that is younger may be of an admission that is under way.
 HOLD_AGE_MIN_S: Final = 60.0
+#: A leg of which neither agent nor switch knows anything is left to the next pass after so many looks.
+LOOKS_MAX: Final = 5
 #: The longest that the loop sleeps while a leg is missing.
 NAP_S: Final = 0.5
 
@@ -62,6 +64,7 @@ class Missing:
     pause_us: int
     seen_us: int  # when it was last known to be up, on the switch's clock
     gone_since_us: int | None = None  # None while the switch has not said so
+    looks: int = 0
 
 
 class Recovery:
@@ -264,6 +267,9 @@ class Recovery:
             has_file=end is not None,
         )
         verdict = decide(case, self._patience_us, has_files=self._folder.folder is not None)
+        missing.looks += 1
+        if case.standing is Standing.UNKNOWN and missing.looks >= LOOKS_MAX and found.leg is None:
+            verdict = Verdict.LEAVE
         if verdict is Verdict.TAKE_UP and found.leg is not None:
             is_ours = self._finds.up(found.leg)
             if is_ours is None:
