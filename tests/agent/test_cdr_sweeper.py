@@ -31,6 +31,7 @@ from .exchange import UK, Exchange, put_carriers
 ENDS = ("CHANNEL_HANGUP_COMPLETE",)
 WAITING = 500
 FEW = 20
+STALL_S = 60.0
 
 
 @pytest.fixture
@@ -105,6 +106,26 @@ def test_a_leg_whose_end_was_missed_is_settled_once_from_its_file(
     assert {row.source for row in rows} == {Source.SWITCH_FILE}
     assert durations(rows) == talked(simulator)
     assert get_account(conn, 1001).balance == Decimal("9.9987")
+    assert not check(conn)
+
+
+def test_an_end_that_is_heard_after_its_file_was_read_changes_nothing(
+    start: Callable[..., Daemon], simulator: Simulator, journal: Journal, conn: Connection, folder: Path
+) -> None:
+    start()
+    handle = simulator.place_call(CallPlan(number=UK, ring_ms=20, talk_ms=300))
+    journal.wait_for("CALL_ANSWERED")
+    simulator.faults.stall(STALL_S)
+    assert handle.wait_ended(PATIENCE_S)
+    journal.wait_for("CALL_RATED")
+    simulator.faults.stall(0)
+    call(simulator)  # what was held back is heard before this
+    journal.wait_for("CALL_RATED", 2)
+
+    first, second = cdrs(conn)
+    assert (first.source, second.source) == (Source.SWITCH_FILE, Source.LIVE)
+    assert durations([first, second]) == talked(simulator)
+    assert get_account(conn, 1001).balance == Decimal("9.9974")
     assert not check(conn)
 
 

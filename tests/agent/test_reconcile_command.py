@@ -112,6 +112,19 @@ def test_legs_without_cdr_are_told_by_a_dry_run_and_settled_by_another(
     assert (code, report["owed"], report["billed"]) == (0, [], 3)
 
 
+def test_a_cdr_made_without_the_switchs_word_is_compared_though_it_begins_another_time(
+    reconcile: Callable[..., tuple[int, Any]], simulator: Simulator, folder: Path, conn: Connection
+) -> None:
+    leg = call(simulator, folder)
+    reconcile()
+    conn.execute(
+        "UPDATE cdrs SET source = 'recovered', duration_us = 5, created_at = created_at - interval '3 s'"
+    )
+    code, report = reconcile()
+    assert (code, report["billed"], report["owed"]) == (1, 1, [])
+    assert [(each["leg_uuid"], each["billed_us"]) for each in report["differing"]] == [(leg, 5)]
+
+
 def test_since_leaves_out_what_is_older(
     reconcile: Callable[..., tuple[int, Any]], simulator: Simulator, folder: Path
 ) -> None:
