@@ -31,6 +31,8 @@ from esl_agent.switch.cdr_file import CdrFileError, CdrFileUnreadable
 
 #: Files read, compared and cleared away together: some milliseconds of the thread's work.
 FILES_AT_ONCE: Final = 100
+#: Files picked at a time, in passes' worth: of a million that wait not all are looked over again each time.
+PASSES_PICKED: Final = 10
 #: With so many CDRs still on their way, what the books lack is not missing.
 UNSETTLED_MAX: Final = 1_000
 #: A file whose leg isn't settled yet is looked at again after so many passes' time; others get its turn.
@@ -60,6 +62,7 @@ class CdrSweeper:
         self._log = log
         self._thread = folder.thread
         self._looked_at: dict[str, float] = {}  # files that stayed, and when they were last looked at
+        self._picked: list[Waiting] = []  # the next in their order
         self._has_failed = False
         self._failure: str | None = None  # of this pass
 
@@ -91,20 +94,22 @@ class CdrSweeper:
         return has_more
 
     def _sweep(self, stop: Event) -> bool:
-        waiting = self._pick()
+        most = self._section.files_max
+        if not self._picked:
+            self._picked = self._pick(PASSES_PICKED * most)
+        waiting, self._picked = self._picked[:most], self._picked[most:]
         for first in range(0, len(waiting), FILES_AT_ONCE):
             if stop.is_set():
                 return False
             self._work(waiting[first : first + FILES_AT_ONCE])
-        return len(waiting) >= self._section.files_max
+        return len(waiting) == most
 
-    def _pick(self) -> list[Waiting]:
+    def _pick(self, limit: int) -> list[Waiting]:
         now_s = time.monotonic()
         again_s = now_s - LOOK_AGAIN_PASSES * self._section.every_s
         self._looked_at = {name: at_s for name, at_s in self._looked_at.items() if at_s > again_s}
         picked: list[Waiting] = self._thread.apply(
-            self._folder.waiting,
-            (time.time(), self._section.settle_after_s, self._section.files_max, self._looked_at),
+            self._folder.waiting, (time.time(), self._section.settle_after_s, limit, self._looked_at)
         )
         return picked
 
