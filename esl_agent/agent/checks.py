@@ -127,7 +127,7 @@ def _check_privileges(conn: Connection) -> Findings:
     missing = []
     for table, wanted in PRIVILEGES.items():
         for privilege in wanted.split(", "):
-            row = conn.execute("SELECT has_table_privilege(%s, %s)", [table, privilege]).fetchone()
+            row = conn.execute("SELECT has_any_column_privilege(%s, %s)", [table, privilege]).fetchone()
             if not row or not row[0]:
                 missing.append(f"{privilege} on {table}")
     if missing:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import gevent
 import pytest
+from fixtures.postgres import as_role
 
 from esl_agent.lab.ports import free_port
 from esl_agent.simulator.config import SimulatorConfig
@@ -92,6 +93,19 @@ def test_sigterm_lets_a_call_that_ends_soon_be_settled(
     assert said.index("AGENT_DRAINING") < said.index("CALL_RATED") < said.index("AGENT_STOPPED")
     assert "unsettled=0 live=0" in said
     assert "CALL_CUT" not in said
+
+
+def test_a_daemon_that_may_no_more_than_a_daemon_must(
+    run: Callable[..., Running], simulator: Simulator, database_url: str
+) -> None:
+    daemon = run(ESL_AGENT_DATABASE_URL=as_role(database_url, "esl_agent_daemon"))
+    daemon.wait_for("SWITCH_CONNECTED")
+    simulator.place_call(CallPlan(number="442079460000", ring_ms=20, talk_ms=300))
+    daemon.wait_for("CALL_RATED")
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.ended() == 0
+    assert "DB_REFUSED" not in daemon.text()
+    assert "DB_DOWN" not in daemon.text()
 
 
 def test_sigterm_does_not_cut_a_call_that_goes_on(run: Callable[..., Running], simulator: Simulator) -> None:

@@ -1,0 +1,153 @@
+"""Each role of the database may do its own work, and nothing that is another's (terms 15)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Final, LiteralString
+
+import psycopg
+import pytest
+from fixtures.commands import Command
+from fixtures.postgres import as_role
+from fixtures.records import a_cdr, an_account
+
+from esl_agent.core.money import amount as money
+from esl_agent.store.accounts import get_account
+from esl_agent.store.cdrs import ensure_partitions
+from esl_agent.store.holds import HoldRequest, Outcome, hold_many
+from esl_agent.store.pool import Connection, connected
+from esl_agent.store.release import release_many
+from esl_agent.store.settle import settle_many
+
+PAYER: Final = 1001
+ROLES: Final = ("esl_agent_daemon", "esl_agent_noc", "esl_agent_office", "esl_agent_auditor")
+
+#: What no role but the owner may do, whatever it is for.
+NOBODYS: Final[tuple[LiteralString, ...]] = (
+    "DELETE FROM ledger",
+    "UPDATE ledger SET amount = amount + 1",
+    "DELETE FROM cdrs",
+    "UPDATE cdrs SET charged = 0, total = 0",
+    "DELETE FROM accounts",
+    "DELETE FROM reservations",
+    "TRUNCATE ledger",
+    "DROP TABLE cdrs",
+    "CREATE TABLE mine (a int)",
+    "DELETE FROM schema_migrations",
+)
+
+FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
+    "esl_agent_daemon": (
+        "UPDATE accounts SET credit_limit = 1000000",
+        "UPDATE accounts SET state = 'active'",
+        "INSERT INTO accounts (account_id, name, plan, state) VALUES (1, 'x', 'standard', 'pending')",
+        "SELECT * FROM payments",
+        "SELECT body FROM terms_versions",
+        "UPDATE plans SET deck = 'mine'",
+        "INSERT INTO numbers (number, account_id, kind) VALUES ('15145550199', 1001, 'did')",
+        "UPDATE sip_users SET a1_hash = repeat('0', 32)",
+    ),
+    "esl_agent_noc": (
+        "SELECT name FROM accounts",
+        "SELECT caller FROM cdrs",
+        "SELECT number FROM numbers",
+        "SELECT * FROM ledger",
+        "SELECT known FROM reservations",
+        "SELECT * FROM sip_users",
+        "SELECT * FROM payments",
+        "UPDATE accounts SET state = 'suspended'",
+    ),
+    "esl_agent_office": (
+        "SELECT a1_hash FROM sip_users",
+        "UPDATE invoices SET total = 0",
+        "DELETE FROM invoices",
+        "UPDATE invoice_lines SET amount = 0",
+        "DELETE FROM payments",
+        "UPDATE terms_versions SET body = 'x'",
+        "UPDATE terms_acceptances SET accepted_at = now()",
+        "INSERT INTO reservations (account_id, leg_uuid, state, held) VALUES (1001, 'x', 'held', 1)",
+        "UPDATE leases SET holder = 'me'",
+    ),
+    "esl_agent_auditor": (
+        "SELECT a1_hash FROM sip_users",
+        "UPDATE accounts SET balance = 0",
+        "INSERT INTO ledger (account_id, idempotency_key, debit, credit, amount, kind)"
+        " VALUES (1001, 'x', 'cash', 'customer', 1, 'top_up')",
+        "INSERT INTO payments (account_id, reference, method, amount, received_on, recorded_by)"
+        " VALUES (1001, 'x', 'cash', 1, now(), 'me')",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def payer(conn: Connection) -> None:
+    an_account(conn, PAYER, "5", name="A garage")
+
+
+@pytest.fixture
+def daemon(database_url: str) -> Iterator[Connection]:
+    with connected(as_role(database_url, "esl_agent_daemon")) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [(role, statement) for role in ROLES for statement in (*NOBODYS, *FORBIDDEN[role])],
+)
+def test_what_is_forbidden_fails(database_url: str, role: str, statement: LiteralString) -> None:
+    with connected(as_role(database_url, role)) as connection, pytest.raises(psycopg.Error) as refusal:
+        connection.execute(statement)
+    assert refusal.value.sqlstate == "42501", refusal.value
+
+
+def test_the_daemon_holds_settles_releases_and_makes_partitions(conn: Connection, daemon: Connection) -> None:
+    ensure_partitions(daemon, datetime(2031, 5, 1, tzinfo=UTC))
+    asked = [HoldRequest(PAYER, leg, money("1"), money("1")) for leg in ("leg", "planned")]
+    assert {held.outcome for held in hold_many(daemon, asked)} == {Outcome.HELD}
+    release_many(daemon, [(PAYER, "planned")])
+    [settled] = settle_many(daemon, [a_cdr(PAYER, "leg")])
+    assert settled.settled
+    assert get_account(conn, PAYER).balance == money("5") - settled.charged
+    assert conn.execute("SELECT to_regclass('cdrs_2031_05')").fetchone() != (None,)
+
+
+def test_noc_sees_what_calls_cost_and_not_whose_they_are(conn: Connection, database_url: str) -> None:
+    settle_many(conn, [a_cdr(PAYER, "leg", caller="15145550101", number="442079460000")])
+    with connected(as_role(database_url, "esl_agent_noc")) as noc:
+        [cdr] = noc.execute("SELECT caller, number, charged FROM noc_cdrs").fetchall()
+        [account] = noc.execute("SELECT * FROM noc_accounts").fetchall()
+    assert cdr == ("xxxxxxx0101", "xxxxxxxx0000", money("0.0125"))
+    assert "A garage" not in account
+
+
+def test_the_office_does_its_work(database_url: str, told: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = as_role(database_url, "esl_agent_office")
+    office = ("--database-url", url)
+    told("account", "add", "--id", 1002, "--name", "A clinic", "--accept-terms", "2026-01", *office)
+    told("payment", "take", 1002, "50", "--method", "check", "--reference", "check 1", *office)
+    told("payment", "return", 1002, "check 1", "--reason", "no funds", *office)
+    told("charge", "monthly", 1002, "9.95", "--id", "line", "--description", "Line",
+         "--from", "2026-01-01", *office)  # fmt: skip
+    told("charge", "run", "--on", "2026-02-01", *office)
+    assert "1 invoices issued" in told("invoice", "run", *office)
+    number = f"{date.today().year}-000001"  # noqa: DTZ011  (any day of the year will do)
+    told("invoice", "credit", number, "--line", "1", "--reason", "a mistake", *office)
+    told("interest", "run", *office)
+    told("dunning", "run", "--dry-run", *office)
+    told("number", "add", "15145550101", "--account", 1002, *office)
+    told("account", "suspend", 1002, "--reason", "late", *office)
+
+
+def test_the_auditor_re_adds_the_books(database_url: str, told: Command) -> None:
+    assert "every balance" in told(
+        "ledger", "check", "--database-url", as_role(database_url, "esl_agent_auditor")
+    )
+
+
+def test_no_table_is_forgotten(conn: Connection) -> None:
+    unread = conn.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+        " AND NOT relispartition AND NOT has_any_column_privilege('esl_agent_auditor', oid, 'SELECT')"
+    ).fetchall()
+    assert unread == []
