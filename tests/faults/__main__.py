@@ -21,6 +21,7 @@ from collections import Counter  # noqa: E402
 from itertools import count  # noqa: E402
 from pathlib import Path  # noqa: E402
 from tempfile import TemporaryDirectory, mkdtemp  # noqa: E402
+from typing import Final  # noqa: E402
 
 from esl_agent.errors import EslAgentError  # noqa: E402
 
@@ -28,6 +29,10 @@ from .cluster import Cluster  # noqa: E402
 from .random_faults import play_round  # noqa: E402
 from .score import Score  # noqa: E402
 from .stage import Stage  # noqa: E402
+
+#: Every other round has twins.
+ALONE: Final = ("agent",)
+TWINS: Final = ("first", "second")
 
 
 class Run:
@@ -46,19 +51,20 @@ class Run:
         """One round; what it leaves is kept where something went wrong."""
         folder = self._folder / str(number)
         folder.mkdir()
-        problem = self._play(folder, f"{self._seed}/{number}")
+        problem = self._play(folder, number)
         print(f"round {number}: {problem or 'all is well'}", file=sys.stderr, flush=True)
         if problem:
             self.failures.append({"round": number, "problem": problem})
             shutil.copytree(folder, self._kept / str(number), dirs_exist_ok=True)
         shutil.rmtree(folder)
 
-    def _play(self, folder: Path, seed: str) -> str:
+    def _play(self, folder: Path, number: int) -> str:
         """What was wrong, or nothing."""
-        stage = Stage(self._cluster, folder)
+        stage = Stage(self._cluster, folder, TWINS if number % 2 == 0 else ALONE)
         try:
-            stage.agent.start()
-            play_round(stage, seed)
+            for agent in stage.agents:
+                agent.start()
+            play_round(stage, f"{self._seed}/{number}")
         except (AssertionError, EslAgentError) as error:
             return str(error)
         finally:

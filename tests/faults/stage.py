@@ -88,17 +88,18 @@ class Stage:
                 switch_port=self.switch.port,
                 postgres_path=cluster.socket_path,
                 database=self._database,
-                sections=self._settings(folder, name, door),
+                sections=self._settings(folder, door, has_twin=len(agents) > 1),
                 note=self.faults.append,
             )
             up.callback(agent.close)
             self.agents.append(agent)
 
-    def _settings(self, folder: Path, name: str, door: int) -> Sections:
+    def _settings(self, folder: Path, door: int, *, has_twin: bool) -> Sections:
         return {
             "admission": {"outbound_port": door, "local_socket": ""},
             "switch": {**QUICK_RECOVERY, "name": "stage"},
             "cdr_files": {**QUICK_FILES, "folder": str(folder / CDR_FOLDER), "when_done": "keep"},
+            "twin": {"enabled": has_twin},
             "limits": QUICK_LIMITS,
             "log": {"format": "plain", "level": "debug"},
         }
@@ -192,6 +193,8 @@ class Stage:
         until = monotonic() + SETTLE_S
         with connected(self.postgres.url(self._database)) as conn:
             while (problems := self._audit(conn, truth).problems(allowed)) and monotonic() < until:
+                for agent in self.agents:
+                    agent.begin()  # as systemd does where one ended by itself
                 gevent.sleep(AUDIT_AGAIN_S)
         complaints = [line for agent in self.agents for line in agent.complaints()]
         assert not problems + complaints, "\n".join([*problems, *complaints, "after", *self.faults])
