@@ -18,7 +18,7 @@ from esl_agent.core.tariff import Plan
 from esl_agent.lab.ports import free_port
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.plan import CallPlan
-from esl_agent.simulator.simulator import Simulator
+from esl_agent.simulator.simulator import CallHandle, Simulator
 from esl_agent.store.accounts import change_plan, get_account
 from esl_agent.store.cdrs import CdrFilter, CdrRow, Source, iterate_cdrs
 from esl_agent.store.ledger import check
@@ -32,6 +32,7 @@ ENDS = ("CHANNEL_HANGUP_COMPLETE",)
 WAITING = 500
 FEW = 20
 STALL_S = 60.0
+LONG_MS = 60_000
 
 
 @pytest.fixture
@@ -61,6 +62,11 @@ def start(start_daemon: Callable[..., Daemon], simulator: Simulator, folder: Pat
 def call(simulator: Simulator, **plan: object) -> None:
     defaults = {"number": UK, "ring_ms": 20, "talk_ms": 200}
     handle = simulator.place_call(CallPlan(**defaults | plan))  # type: ignore[arg-type]
+    assert handle.wait_ended(PATIENCE_S)
+
+
+def hang_up(simulator: Simulator, handle: CallHandle) -> None:
+    simulator.core.api("uuid_kill", handle.outbound_uuids[0])
     assert handle.wait_ended(PATIENCE_S)
 
 
@@ -113,10 +119,10 @@ def test_an_end_that_is_heard_after_its_file_was_read_changes_nothing(
     start: Callable[..., Daemon], simulator: Simulator, journal: Journal, conn: Connection, folder: Path
 ) -> None:
     start()
-    handle = simulator.place_call(CallPlan(number=UK, ring_ms=20, talk_ms=300))
+    handle = simulator.place_call(CallPlan(number=UK, ring_ms=20, talk_ms=LONG_MS))
     journal.wait_for("CALL_ANSWERED")
     simulator.faults.stall(STALL_S)
-    assert handle.wait_ended(PATIENCE_S)
+    hang_up(simulator, handle)
     journal.wait_for("CALL_RATED")
     simulator.faults.stall(0)
     call(simulator)  # what was held back is heard before this
@@ -203,10 +209,13 @@ def test_what_is_no_file_of_the_switchs_is_left_alone_or_set_aside(
 def test_another_duration_than_the_switchs_own_is_told_and_nothing_is_changed(
     start: Callable[..., Daemon], simulator: Simulator, journal: Journal, conn: Connection, folder: Path
 ) -> None:
-    start()
+    start(when_done="keep")
     call(simulator)
     (row,) = journal.wait_for("CALL_RATED")
+    name = f"{row['leg']}.cdr.json"
+    wait_until((folder / DONE / name).exists, "the file is moved")
     conn.execute("UPDATE cdrs SET duration_us = 7000000 WHERE leg_uuid = %s", [row["leg"]])
+    (folder / DONE / name).rename(folder / name)
     (told,) = journal.wait_for("CDR_DIFFERS")
     assert (told["leg"], told["account"], told["billed_s"]) == (row["leg"], 1001, "7.000000")
     assert told["file_s"] == f"{talked(simulator)[str(row['leg'])] / 1_000_000:.6f}"
@@ -271,11 +280,11 @@ def test_a_call_that_ended_while_the_daemon_was_down_is_billed_as_it_was_admitte
     sections = {"admission": {"outbound_port": port}, "cdr_files": files}
     daemon = start_daemon(simulator.port, **sections)
     exchange = Exchange(simulator, daemon, journal, conn)
-    handle = exchange.place(talk_ms=3_000)
+    handle = exchange.place(talk_ms=LONG_MS)
     journal.wait_for("CALL_ANSWERED")
     daemon.stop()
     journal.wait_for("AGENT_STOPPED")
-    assert handle.wait_ended(PATIENCE_S)
+    hang_up(simulator, handle)
     add_plan(conn, Plan("another", "without rates"))
     change_plan(conn, 1001, "another")
 

@@ -124,10 +124,10 @@ def test_a_call_that_ends_while_the_event_socket_is_cut_is_billed_once_from_its_
     calls: Calls, books: Books, switch: PrivateSwitch, way: Proxy
 ) -> None:
     calls.alpha("answer", ring_ms=50)
-    call = calls.dial(ALICE, TO_LONDON, talk_ms=1_500)
+    calls.dial(ALICE, TO_LONDON, "stay")
     calls.bridged(1)
     way.refuse()
-    call.finish()
+    calls.hang_up_all()
     end = calls.event("CHANNEL_HANGUP_COMPLETE", "outbound")
     way.heal()
 
@@ -143,10 +143,11 @@ def test_a_forwarded_call_that_ends_while_the_event_socket_is_cut_is_two_legs_of
     calls: Calls, books: Books, way: Proxy
 ) -> None:
     calls.alpha("answer", ring_ms=50)
-    call = calls.bring(ALWAYS.number, talk_ms=1_500)
+    calls.bring(ALWAYS.number, "trunk_stay")
     calls.bridged(1)
     way.refuse()
-    call.finish()
+    calls.hang_up_all()
+    calls.event("CHANNEL_HANGUP_COMPLETE", "outbound")
     way.heal()
 
     rows = books.cdrs(2)
