@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "charge": "esl_agent.cli.charge:charge",
     "credential": "esl_agent.cli.credential:credential",
     "deck": "esl_agent.cli.deck:deck",
+    "disclose": "esl_agent.cli.disclose:disclose",
+    "disclosures": "esl_agent.cli.disclose:disclosures",
     "doctor": "esl_agent.cli.doctor:doctor",
     "dunning": "esl_agent.cli.dunning:dunning",
     "files": "esl_agent.cli.files:files",
