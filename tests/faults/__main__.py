@@ -28,11 +28,10 @@ from esl_agent.errors import EslAgentError  # noqa: E402
 from .cluster import Cluster  # noqa: E402
 from .random_faults import play_round  # noqa: E402
 from .score import Score  # noqa: E402
-from .stage import Stage  # noqa: E402
+from .stage import ONE_DAEMON, TWINS, TWO_SWITCHES, Stage  # noqa: E402
 
-#: Every other round has twins.
-ALONE: Final = ("agent",)
-TWINS: Final = ("first", "second")
+#: The stages, in turns.
+STAGES: Final = (ONE_DAEMON, TWINS, TWO_SWITCHES)
 
 
 class Run:
@@ -60,7 +59,7 @@ class Run:
 
     def _play(self, folder: Path, number: int) -> str:
         """What was wrong, or nothing."""
-        stage = Stage(self._cluster, folder, TWINS if number % 2 == 0 else ALONE)
+        stage = Stage(self._cluster, folder, STAGES[(number - 1) % len(STAGES)])
         try:
             for agent in stage.agents:
                 agent.start()

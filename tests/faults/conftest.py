@@ -9,7 +9,7 @@ import pytest
 
 from .cluster import Cluster
 from .score import Score
-from .stage import Stage
+from .stage import ONE_DAEMON, Sites, Stage
 
 SCORE = pytest.StashKey[Score]()
 
@@ -26,11 +26,11 @@ def cluster(server_folder: Path) -> Iterator[Cluster]:
 def set_stage(
     cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Stage]]:
-    """Sets a stage with the daemons that are named, none of them started."""
+    """Sets a stage with these switches and daemons, none of those started."""
     stages: list[Stage] = []
 
-    def set_one(*agents: str) -> Stage:
-        stages.append(Stage(cluster, tmp_path, agents or ("agent",)))
+    def set_one(sites: Sites = ONE_DAEMON) -> Stage:
+        stages.append(Stage(cluster, tmp_path, sites))
         return stages[-1]
 
     yield set_one

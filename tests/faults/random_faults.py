@@ -100,7 +100,9 @@ def of_switch(switch: Switch) -> Sequence[Trouble]:
 
 def subjects(stage: Stage) -> Mapping[str, Sequence[Trouble]]:
     """What may be broken on this stage, and how."""
-    found = {"postgres": of_postgres(stage.postgres), "switch": of_switch(stage.switch)}
+    found = {"postgres": of_postgres(stage.postgres)}
+    for number, switch in enumerate(stage.switches, 1):
+        found[f"switch {number}"] = of_switch(switch)
     for agent in stage.agents:
         found[agent.name] = of_agent(agent)
         found[f"{agent.name} to switch"] = of_way(agent.to_switch)

@@ -52,57 +52,70 @@ QUICK_FILES: Final[Mapping[str, object]] = {"every_s": 1, "settle_after_s": 2}
 
 CDR_FOLDER: Final = "cdr"
 
+#: The daemons of each switch.
+Sites = Sequence[Sequence[str]]
+ONE_DAEMON: Final[Sites] = (("agent",),)
+TWINS: Final[Sites] = (("first", "second"),)
+TWO_SWITCHES: Final[Sites] = (("east",), ("west",))
+
 
 class Stage:
     """Everything of one scenario; `close` ends what is up."""
 
-    def __init__(self, cluster: Cluster, folder: Path, agents: Sequence[str] = ("agent",)) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, sites: Sites = ONE_DAEMON) -> None:
         self.faults: list[str] = []
         self.calls = 0
         self.outcome = Audit()
         self.postgres = cluster
         self.folder = folder
+        self.switches: list[Switch] = []
+        self.agents: list[Agent] = []
         with ExitStack() as up:
-            self._set(up, cluster, folder, agents)
+            self._database = cluster.new_database()
+            up.callback(cluster.drop_database, self._database)
+            cluster.note = self.faults.append
+            up.callback(cluster.heal)
+            for number, names in enumerate(sites, 1):
+                self._add_site(up, f"switch-{number}", names)
             self._up = up.pop_all()
 
-    def _set(self, up: ExitStack, cluster: Cluster, folder: Path, agents: Sequence[str]) -> None:
-        self._database = cluster.new_database()
-        up.callback(cluster.drop_database, self._database)
-        cluster.note = self.faults.append
-        up.callback(cluster.heal)
+    def _add_site(self, up: ExitStack, name: str, agents: Sequence[str]) -> None:
+        """A switch, and the daemons beside it."""
         doors = [free_port() for _ in agents]
         config = SimulatorConfig(
             port=0,
             heartbeat_s=1.0,
             admission="|".join(f"{LOOPBACK}:{door}" for door in doors),
-            cdr_dir=folder / CDR_FOLDER,
+            cdr_dir=self.folder / CDR_FOLDER / name,
         )
-        self.switch = Switch(config, folder / "switch.log", self.faults.append)
-        up.callback(self.switch.close)
-        self.agents = []
-        for name, door in zip(agents, doors, strict=True):
+        switch = Switch(config, self.folder / f"{name}.log", self.faults.append)
+        up.callback(switch.close)
+        self.switches.append(switch)
+        for agent_name, door in zip(agents, doors, strict=True):
+            sections: Sections = {
+                "admission": {"outbound_port": door, "local_socket": ""},
+                "switch": {**QUICK_RECOVERY, "name": name},
+                "cdr_files": {**QUICK_FILES, "folder": str(config.cdr_dir), "when_done": "keep"},
+                "twin": {"enabled": len(agents) > 1},
+                "limits": QUICK_LIMITS,
+                "log": {"format": "plain", "level": "debug"},
+            }
             agent = Agent(
-                name,
-                folder,
-                switch_port=self.switch.port,
-                postgres_path=cluster.socket_path,
+                agent_name,
+                self.folder,
+                switch_port=switch.port,
+                postgres_path=self.postgres.socket_path,
                 database=self._database,
-                sections=self._settings(folder, door, has_twin=len(agents) > 1),
+                sections=sections,
                 note=self.faults.append,
             )
             up.callback(agent.close)
             self.agents.append(agent)
 
-    def _settings(self, folder: Path, door: int, *, has_twin: bool) -> Sections:
-        return {
-            "admission": {"outbound_port": door, "local_socket": ""},
-            "switch": {**QUICK_RECOVERY, "name": "stage"},
-            "cdr_files": {**QUICK_FILES, "folder": str(folder / CDR_FOLDER), "when_done": "keep"},
-            "twin": {"enabled": has_twin},
-            "limits": QUICK_LIMITS,
-            "log": {"format": "plain", "level": "debug"},
-        }
+    @property
+    def switch(self) -> Switch:
+        """The one, or the first, there is."""
+        return self.switches[0]
 
     @property
     def agent(self) -> Agent:
@@ -151,9 +164,10 @@ class Stage:
             self.place(replace(plan, caller=caller_of(int(plan.account))) if is_customers else plan)
 
     def place(self, plan: CallPlan) -> str:
-        """Let this call come; the caller's leg."""
+        """Let this call come, to each switch in turn; the caller's leg."""
+        switch = self.switches[self.calls % len(self.switches)]
         self.calls += 1
-        return self.switch.place(plan)
+        return switch.place(plan)
 
     # Waiting
 
@@ -163,21 +177,26 @@ class Stage:
 
     def wait_talking(self, count: int) -> None:
         """Until so many outbound legs are answered at the same time."""
-        self.switch.wait_until(lambda now: now.talking >= count, f"{count} calls talk", PATIENCE_S)
+        wait_until(lambda: self._count("talking") >= count, f"{count} calls talk", PATIENCE_S)
 
     def wait_over(self, deadline_s: float = PATIENCE_S) -> None:
         """Until no call is up on the switch."""
-        self.switch.wait_until(lambda now: not now.calls_up, "every call is over", deadline_s)
+        wait_until(lambda: not self._count("calls_up"), "every call is over", deadline_s)
 
     def wait_down_to(self, count: int) -> None:
         """Until so few calls are up."""
-        self.switch.wait_until(lambda now: now.calls_up <= count, f"{count} calls are left", PATIENCE_S)
+        wait_until(lambda: self._count("calls_up") <= count, f"{count} calls are left", PATIENCE_S)
+
+    def _count(self, figure: str) -> int:
+        """A figure of all switches together."""
+        return sum(getattr(switch.figures(), figure) for switch in self.switches)
 
     # The end
 
     def heal(self) -> None:
         """Everything works again, and everybody is there."""
-        self.switch.behave()
+        for switch in self.switches:
+            switch.behave()
         self.postgres.heal()
         for agent in self.agents:
             agent.heal()
@@ -189,7 +208,7 @@ class Stage:
         """
         self.heal()
         self.wait_over()
-        truth = self.switch.legs()
+        truth = [leg for switch in self.switches for leg in switch.legs()]
         until = monotonic() + SETTLE_S
         with connected(self.postgres.url(self._database)) as conn:
             while (problems := self._audit(conn, truth).problems(allowed)) and monotonic() < until:

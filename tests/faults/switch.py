@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from gevent.lock import RLock
 
-from esl_agent.lab.child import ChildError, wait_until
+from esl_agent.lab.child import ChildError
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.plan import CallPlan
 from esl_agent.simulator.truth import Truth
@@ -76,9 +76,6 @@ class Switch:
 
     def hang_up_all(self) -> None:
         self._ask(None, "hang_up_all")
-
-    def wait_until(self, fact: Callable[[Figures], bool], what: str, deadline_s: float) -> None:
-        wait_until(lambda: fact(self.figures()), what, deadline_s)
 
     # Trouble: simulator/faults.py says what each of these is
 

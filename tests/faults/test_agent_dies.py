@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from .stage import Stage
@@ -46,6 +48,18 @@ def test_killed_again_and_again_while_calls_come_and_go(stage: Stage) -> None:
             stage.wait_calls(calls)
             stage.agent.kill()
             stage.agent.start()
+
+    stage.finish()
+
+
+def test_killed_at_any_moment_even_while_it_starts(stage: Stage) -> None:
+    random = Random(12)
+    with stage.traffic(calls_per_second=20, seconds=10, seed=12):
+        calls = 0
+        while (calls := calls + random.randint(5, 40)) < 180:
+            stage.wait_calls(calls)
+            stage.agent.kill()
+            stage.agent.begin()
 
     stage.finish()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from .agent import Agent
-from .stage import Stage
+from .stage import TWINS, Stage
 
 pytestmark = pytest.mark.faults
 
@@ -17,7 +17,7 @@ Twins = tuple[Stage, Agent, Agent]
 @pytest.fixture
 def twins(set_stage: Callable[..., Stage]) -> Twins:
     """A stage, the daemon that acts, and the one that is ready to."""
-    stage = set_stage("first", "second")
+    stage = set_stage(TWINS)
     first, second = stage.agents
     first.start(awaits="TWIN_OPEN")
     second.start(awaits="TWIN_STANDBY")
