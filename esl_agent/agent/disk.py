@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from contextlib import suppress
+from typing import Final, ParamSpec, TypeVar
 
+import gevent
 from gevent.threadpool import ThreadPool
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
+#: A disk that has not done in this time what it was told hangs.
+PATIENCE_S: Final = 5.0
+#: How long one that hangs is waited for, each time that it is tried again.
+HANGING_PATIENCE_S: Final = 0.2
+
 
 class Disk:
     """One thing at a time, in the order in which it was asked for; only the asking greenlet waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
         self._thread = ThreadPool(1)
+        self._patience_s = patience_s
+        self._hangs = False
 
     def call(self, work: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
-        """What `work` returns; what it raises is raised here."""
+        """What `work` returns; what it raises is raised here.
+
+        Raises TimeoutError where the disk hangs; what was asked for may then still be done, and later.
+        """
         outcome: list[Result] = []
-        error = self._thread.apply(_failure_of, (lambda: outcome.append(work(*args, **kwargs)),))
+        patience_s = min(self._patience_s, HANGING_PATIENCE_S) if self._hangs else self._patience_s
+        try:
+            with gevent.Timeout(patience_s, TimeoutError(errno.ETIMEDOUT, "the disk does not answer")):
+                error = self._thread.apply(_failure_of, (lambda: outcome.append(work(*args, **kwargs)),))
+        except TimeoutError:
+            self._hangs = True
+            raise
+        self._hangs = False
         if error is not None:
             raise error
         return outcome[0]
 
     def close(self) -> None:
-        self._thread.kill()
+        """A thread that the disk holds up is left behind."""
+        with suppress(TimeoutError), gevent.Timeout(self._patience_s, TimeoutError()):
+            self._thread.kill()
 
 
 def _failure_of(work: Callable[[], None]) -> Exception | None:

@@ -3,7 +3,7 @@
     settle, release ──▶ queue ──▶ journal (disk) ──▶ backlog ──▶ Postgres
 
 The database may be away for as long as the journal has room.  When it has none,
-or its disk fails, `is_accepting` says that no new call should be admitted; what
+or its disk fails or hangs, `is_accepting` says that no new call should be admitted; what
 ends meanwhile waits in the queue, and is written to Postgres without having
 been in the journal as soon as nothing waits before it.
 """
@@ -11,6 +11,7 @@ been in the journal as soon as nothing waits before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Final
 
@@ -20,7 +21,7 @@ from esl_agent.agent.backlog import IN_MEMORY_MAX, Backlog
 from esl_agent.agent.batches import BatchQueue, QueueFullError
 from esl_agent.agent.clock import monotonic_us
 from esl_agent.agent.database import Database
-from esl_agent.agent.disk import Disk
+from esl_agent.agent.disk import PATIENCE_S, Disk
 from esl_agent.agent.poster import Poster
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow
@@ -58,13 +59,14 @@ class Settler:
         retry_max_s: float,
         freed: Callable[[Collection[int]], None] = lambda account_ids: None,
         in_memory_max: int = IN_MEMORY_MAX,
+        disk_patience_s: float = PATIENCE_S,
     ) -> None:
         self._journal = journal
         self._log = log
         self._queue = BatchQueue[Record](queue_max, batch_max)
         self._queue_max = queue_max
         self._batch_max = batch_max
-        self._disk = Disk()
+        self._disk = Disk(disk_patience_s)
         self._backlog = Backlog(journal, self._disk, self._tell_broken, in_memory_max)
         self._poster = Poster(database, today, log, retry_max_s=retry_max_s, freed=freed)
         self._lacking = ""  # size, free, or disk: what the journal lacks
@@ -114,7 +116,8 @@ class Settler:
 
     def close(self) -> None:
         """Leave the journal; what is not in Postgres yet waits in it for the next start."""
-        self._disk.call(self._journal.close, self._backlog.written)
+        with suppress(TimeoutError):  # a disk that hangs must not keep the daemon from its end
+            self._disk.call(self._journal.close, self._backlog.written)
         self._disk.close()
 
     def _put(self, record: Record) -> None:

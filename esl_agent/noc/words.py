@@ -116,7 +116,7 @@ WORDS: Final[dict[str, Word]] = {
     ),
     "JOURNAL_FAILED": Word(
         "error",
-        "The journal's disk fails; new calls are refused, and what ends waits in memory.",
+        "The journal's disk fails or hangs; new calls are refused, and what ends waits in memory.",
         "Mend what `error` says of `folder`. Do not restart the daemon meanwhile.",
     ),
     "JOURNAL_HAS_ROOM": Word("info", "The journal takes records again; new calls are admitted."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,12 +12,14 @@ import gevent
 import pytest
 from fixtures.journals import a_journal
 from fixtures.records import a_cdr, an_account, money
+from gevent.monkey import get_original
 
 from esl_agent.agent.database import Database
 from esl_agent.agent.settler import Settler
 from esl_agent.store.journal import Journal as DiskJournal
 from esl_agent.store.journal import JournalError
 from esl_agent.store.pool import Connection, Pool, open_pool
+from esl_agent.store.segments import Position
 
 from .conftest import PATIENCE_S, Journal
 
@@ -262,6 +264,40 @@ def test_with_a_disk_that_fails_calls_are_still_settled(
     third = settle(settler, 3, since=6)
     assert settler.wait_empty(PATIENCE_S)
     assert legs_by_time(conn) == first + second + third
+
+
+class HangingJournal(DiskJournal):
+    """On a disk that hangs while `gate` is held; a lock that gevent knows nothing of, as such a disk."""
+
+    gate = get_original("_thread", "allocate_lock")()
+
+    def append(self, lines: Sequence[bytes]) -> list[Position]:
+        with self.gate:
+            return super().append(lines)
+
+
+def test_with_a_disk_that_hangs_calls_are_still_settled(
+    start: Start, conn: Connection, journal: Journal, tmp_path: Path
+) -> None:
+    an_account(conn, 1001, "5")
+    whole = a_journal(tmp_path)
+    kept = HangingJournal(whole.folder, whole._limits)
+    settler = start(kept=kept, disk_patience_s=0.5)
+    first = settle(settler, 3)
+    assert settler.wait_empty(PATIENCE_S)
+    with kept.gate:
+        second = settle(settler, 3, since=3)
+        assert journal.wait_for("JOURNAL_FAILED")[0]["error"] == "the disk does not answer"
+        assert not settler.is_accepting
+        assert settler.wait_empty(PATIENCE_S)
+        assert legs_by_time(conn) == first + second
+    journal.wait_for("JOURNAL_HAS_ROOM")
+    third = settle(settler, 3, since=6)
+    assert settler.wait_empty(PATIENCE_S)
+    again = start()  # what was written by the way, and kept later, is settled once
+    assert again.wait_empty(PATIENCE_S)
+    assert legs_by_time(conn) == first + second + third
+    assert money(conn, 1001) == ("4.9991", "0.0000")
 
 
 def test_one_daemon_has_one_journal(start: Start, tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from fixtures.journals import a_journal
+from fixtures.records import a_cdr
 
 from esl_agent.agent.journal_place import journal_folder
 from esl_agent.config import JournalConfig
 from esl_agent.store.journal import Journal, JournalError, probe
-from esl_agent.store.journal_records import Record, Release, encode
+from esl_agent.store.journal_records import Record, Release, Settlement, checked, decode, encode
 from esl_agent.store.segments import Position
 
 LINE = encode(Release(1001, "leg 000"))
@@ -258,3 +259,23 @@ def test_a_record_says_in_plain_json_what_it_is() -> None:
     assert json.loads(LINE.split(b" ", 1)[1]) == {
         "record": "release", "account_id": 1001, "leg_uuid": "leg 000",
     }  # fmt: skip
+
+
+#: As the first version that had a journal wrote it.
+FIRST_LINE = """\
+{"record":"settlement","row":{"account_id":1001,"leg_uuid":"f7072568","other_leg_uuid":"a-f7072568",
+"product":"termination","caller":"15145550123","dialled":"011442079460000","number":"442079460000",
+"number_class":"world","country":"GB","price":{"deck":"standard","deck_version":1,"prefix":"44",
+"destination":"United Kingdom","rate_per_minute":"0.012500","minimum_s":6,"step_s":6,
+"connection_fee":"0.0000","forwarding_rate_per_minute":"0.000000","grace_ms":0,"is_free":false},
+"charge":[60,[["usage","0.012500","0.0125"]]],"created_us":1772366400000000,"answered_us":1772366404000000,
+"ended_us":1772366463020003,"duration_us":59020003,"currency":"CAD","hangup_cause":"NORMAL_CLEARING",
+"sip_code":200,"ended_by":"caller","forwarded_from":null,"carrier":"carrier_a",
+"quality":{"mos":"4.50","packet_loss":"0.00","jitter_ms":"3.125"},"recording":null,"source":"live",
+"refused":null,"rule":null,"tags":[],"charged":"0.0000","uncollected":"0.0000"},"hand_to":"8a1c"}"""
+
+
+def test_what_an_older_version_kept_is_read_by_this_one() -> None:
+    """An upgrade finds calls in the journal: whatever is added to a CDR since needs a default."""
+    line = checked(FIRST_LINE.replace("\n", "").encode())
+    assert decode(line) == Settlement(a_cdr(1001, "f7072568"), "8a1c")
