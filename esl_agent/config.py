@@ -184,6 +184,14 @@ class TwinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lease_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = 1_500
 
 
+class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long what is known of calls and customers is kept (terms 15)."""
+
+    calls_months: Annotated[int, msgspec.Meta(ge=1, le=600)] = 24
+    holds_months: Annotated[int, msgspec.Meta(ge=3, le=600)] = 6
+    ledger_years: Annotated[int, msgspec.Meta(ge=1, le=100)] = 6
+
+
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["auto", "plain", "color", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -201,6 +209,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: JournalConfig = JournalConfig()
     limits: LimitsConfig = LimitsConfig()
     office: OfficeConfig = OfficeConfig()
+    retention: RetentionConfig = RetentionConfig()
     twin: TwinConfig = TwinConfig()
     log: LogConfig = LogConfig()
 

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "plan": "esl_agent.cli.plan:plan",
     "quote": "esl_agent.cli.quote:quote",
     "reconcile": "esl_agent.cli.reconcile:reconcile",
+    "retention": "esl_agent.cli.retention:retention",
     "route": "esl_agent.cli.route:route",
     "run": "esl_agent.cli.run:run",
     "simulate": "esl_agent.cli.simulate:simulate",
