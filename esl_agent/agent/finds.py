@@ -53,9 +53,8 @@ class Finds:
             return False
         if leg_uuid == itinerary.caller_leg_uuid:
             return True  # it was up when it asked
-        position = itinerary.leg_uuids.index(leg_uuid)
-        is_passed = any(later in itinerary.begun for later in itinerary.leg_uuids[position + 1 :])
-        return is_passed or (itinerary.was_there and position == 0)
+        # That a later one came tells nothing: where a carrier can't be called no leg is made for it.
+        return itinerary.was_there and leg_uuid == itinerary.leg_uuids[0]
 
     def caller_of(self, leg_uuid: str) -> str:
         """The caller's leg of one that is awaited; "" where it isn't known."""
