@@ -83,7 +83,7 @@ class Desk:
         may_act: Callable[[], bool] = lambda: True,
     ) -> None:
         self.live: dict[str, LiveCall] = {}
-        self._timing = Timing(policy, switchboard)
+        self._timing = Timing(policy, switchboard, timers)
         self._book = book
         self._now_us = now_us
         self._timers = timers
@@ -137,12 +137,10 @@ class Desk:
             refused = refused or "too_many_calls"
         if refused:
             begun = machine.begin_refused(
-                priced.leg, priced.price, refused, self._timing.policy(), self._now_us()
+                priced.leg, priced.price, refused, self._timing.policy, self._now_us()
             )
         else:
-            begun = self._begin_beside(priced) or machine.begin(
-                priced.leg, priced.price, self._timing.policy()
-            )
+            begun = self._begin_beside(priced) or machine.begin(priced.leg, priced.price, self._timing.policy)
         self._take_up(LiveCall(begun[0], priced), begun[1])
 
     def _begin_beside(self, priced: Priced) -> Step | None:
@@ -182,7 +180,7 @@ class Desk:
         live = self.live[leg_uuid]
         if is_metered(live.call.price):
             self._taking[leg_uuid] = None
-            self._ask(live, machine.first_hold(live.call.price, self._timing.policy()))
+            self._ask(live, machine.first_hold(live.call.price, self._timing.policy))
 
     def _ask(self, live: LiveCall, ask: HoldMoney) -> None:
         leg_uuid = live.call.leg.leg_uuid
@@ -279,7 +277,7 @@ class Desk:
         leg = priced.leg
         if self.itineraries.of_leg(leg.leg_uuid) is not None:
             self.itineraries.leg_began(leg.leg_uuid)
-        begun = machine.begin_again(leg, priced.price, held, self._timing.policy(), self._now_us())
+        begun = machine.begin_again(leg, priced.price, held, self._timing.policy, self._now_us())
         self._take_up(LiveCall(begun[0], priced), begun[1])
         self._take_what_is_held(leg)
 
@@ -317,7 +315,7 @@ class Desk:
 
     def money_freed(self, account_ids: Collection[int]) -> None:
         """What calls of these left is free: for those that have asked for the last time already."""
-        policy = self._timing.policy()
+        policy = self._timing.policy
         soon_us = self._now_us() + (policy.last_ask_ms + policy.cut_lead_ms) * US_PER_MS
         for leg_uuid in tuple(self._low):
             live = self.live[leg_uuid]
@@ -334,7 +332,9 @@ class Desk:
         live = self.live.get(leg_uuid)
         if live is None:
             return
-        live.call, effects = machine.step(live.call, event, self._timing.policy(), self._now_us())
+        live.call, effects = machine.step(
+            live.call, event, self._timing.policy_for(live.call), self._now_us()
+        )
         if live.call.is_last and live.call.phase is Phase.TALKING:
             self._low.add(leg_uuid)
         else:

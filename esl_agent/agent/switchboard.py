@@ -8,6 +8,7 @@ from typing import Final
 import gevent
 
 from esl_agent.agent.clock import monotonic_us
+from esl_agent.agent.worst import Worst
 from esl_agent.noc.log import Log
 from esl_agent.switch import commands
 from esl_agent.switch.commands import Api, CommandError
@@ -15,9 +16,11 @@ from esl_agent.switch.errors import SwitchError
 
 #: Commands under way; beyond it scheduled cuts are not moved, while kills still go out.
 IN_FLIGHT_MAX: Final = 5_000
-#: What is kept, at each answer, of the longest round trip lately; and the steps in which it is told.
-ROUND_TRIP_KEPT: Final = 0.98
-ROUND_TRIP_STEP_US: Final = 5_000
+#: How long a long round trip is remembered: longer than a call takes from its last extension to its cut.
+ROUND_TRIP_WINDOW_US: Final = 10_000_000
+#: What a command is thought to cost before that is measured, and the weight of a measurement.
+COMMAND_US: Final = 300.0
+COMMAND_WEIGHT: Final = 0.05
 #: The switch's answers to commands for legs or tasks that are gone: late, and no failure.
 GONE: Final = ("-ERR No such channel", "-ERR no such channel", "-ERR invalid uuid")
 
@@ -35,12 +38,14 @@ class Switchboard:
         self._now_us = now_us
         self._may_act = may_act
         self._in_flight = 0
-        self._round_trip_us = 0.0
+        self._round_trip = Worst(ROUND_TRIP_WINDOW_US)
+        self._answered_us: int | None = None  # the last answer, while others are awaited
+        self.command_us = COMMAND_US  # while many are under way, one is answered so long after another
 
     @property
-    def round_trip_ms(self) -> int:
-        """How long commands have taken lately, from the order to its answer; 0 if hardly at all."""
-        return int(self._round_trip_us // ROUND_TRIP_STEP_US) * (ROUND_TRIP_STEP_US // 1_000)
+    def round_trip_us(self) -> int:
+        """How long commands have taken lately at the most, from the order to its answer."""
+        return self._round_trip.value(self._now_us())
 
     @property
     def in_flight(self) -> int:
@@ -97,4 +102,11 @@ class Switchboard:
             self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, answer=str(error))
         finally:
             self._in_flight -= 1
-            self._round_trip_us = max(self._now_us() - ordered_us, self._round_trip_us * ROUND_TRIP_KEPT)
+            self._measure(ordered_us)
+
+    def _measure(self, ordered_us: int) -> None:
+        now_us = self._now_us()
+        self._round_trip.heard(now_us - ordered_us, now_us)
+        if self._answered_us is not None:
+            self.command_us += (now_us - self._answered_us - self.command_us) * COMMAND_WEIGHT
+        self._answered_us = now_us if self._in_flight else None

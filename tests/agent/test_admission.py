@@ -179,7 +179,8 @@ def test_the_switch_itself_would_cut_if_the_agent_were_gone(exchange: Exchange, 
 class Deaf:
     """A switchboard whose commands go nowhere."""
 
-    round_trip_ms = 0
+    round_trip_us = 0
+    command_us = 0.0
 
     def kill(self, leg_uuid: str, cause: str) -> None: ...
     def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None: ...

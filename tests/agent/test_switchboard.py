@@ -7,7 +7,7 @@ from typing import Final
 import gevent
 from gevent.event import Event
 
-from esl_agent.agent.switchboard import Switchboard
+from esl_agent.agent.switchboard import ROUND_TRIP_WINDOW_US, Switchboard
 from esl_agent.switch.commands import Api
 
 LEG: Final = "f7072568-ca1f-4ebc-9243-7e3e0cf03433"
@@ -55,16 +55,34 @@ def test_a_leg_that_can_not_be_named_is_logged_and_nothing_is_sent() -> None:
     assert (switch.asked, words.said) == ([], ["SWITCH_COMMAND_FAILED"])
 
 
-def test_a_round_trip_is_remembered_for_some_answers() -> None:
+def test_the_longest_round_trip_is_remembered_for_a_while() -> None:
     switch, now_us = SlowSwitch(), 0
     board = Switchboard(switch.command, Words(), lambda: now_us)
-    assert board.round_trip_ms == 0
+    assert board.round_trip_us == 0
     board.kill(LEG, "ALLOTTED_TIMEOUT")
     now_us += 31_000
     switch.may_answer.set()
     gevent.idle()
-    assert board.round_trip_ms == 30
+    board.disarm_cut(LEG)
+    gevent.idle()
+    assert board.round_trip_us == 31_000
+    now_us += 2 * ROUND_TRIP_WINDOW_US
+    assert board.round_trip_us == 0
+
+
+def test_what_a_command_costs_is_measured_while_others_wait() -> None:
+    switch, now_us = SlowSwitch(), 0
+
+    def answer_each_after_a_millisecond(api: Api) -> str:
+        nonlocal now_us
+        switch.may_answer.wait()
+        now_us += 1_000
+        return "+OK"
+
+    board = Switchboard(answer_each_after_a_millisecond, Words(), lambda: now_us)
     for _ in range(200):
-        board.disarm_cut(LEG)
-        gevent.idle()
-    assert board.round_trip_ms == 0
+        board.kill(LEG, "ALLOTTED_TIMEOUT")
+    gevent.sleep(0)
+    switch.may_answer.set()
+    gevent.idle()
+    assert 990 < board.command_us <= 1_000

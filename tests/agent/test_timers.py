@@ -9,7 +9,7 @@ import pytest
 from gevent.event import AsyncResult
 
 from esl_agent.agent.clock import monotonic_us
-from esl_agent.agent.timers import Timers
+from esl_agent.agent.timers import TOGETHER_US, Timers
 from esl_agent.core.call_signals import Timer
 
 
@@ -77,3 +77,26 @@ def test_dropped_timers_never_ring(timers: Timers, bell: Bell) -> None:
     timers.set("b", Timer.CUT, monotonic_us() + 20_000)
     bell.wait(1)
     assert [owner for owner, _, _ in bell.rung] == ["b"]
+
+
+def test_it_is_known_how_many_calls_are_due_to_be_cut_together(timers: Timers, bell: Bell) -> None:
+    at_us = monotonic_us() + 3_600_000_000
+    for owner in ("a", "b", "c", "d"):
+        timers.set(owner, Timer.CUT, at_us)
+    timers.set("a", Timer.ASK, at_us)
+    timers.set("b", Timer.CUT, at_us + 10 * TOGETHER_US)
+    timers.drop("c")
+    assert timers.cuts_near(at_us) == 2
+    assert timers.cuts_near(at_us + 10 * TOGETHER_US) == 1
+
+
+def test_it_is_known_how_late_cuts_ring() -> None:
+    now_us = 1_000_000
+    timers = Timers(lambda: now_us, lambda owner, timer: None)
+    timers.set("a", Timer.CUT, 0)  # at once
+    timers.set("b", Timer.CUT, now_us + 1_000)
+    now_us += 8_000
+    greenlet = gevent.spawn(timers.run)
+    gevent.sleep(0)
+    greenlet.kill()
+    assert timers.late_us == 8_000

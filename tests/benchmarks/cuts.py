@@ -190,7 +190,8 @@ class _Crowd:
         "standard", 1, "1", "North America", Decimal("0.60"), 6, 6, Decimal(0), Decimal(0), 0, is_free=False
     )
 
-    round_trip_ms = 0
+    round_trip_us = 0
+    command_us = 0.0
 
     def price(self, leg: Leg) -> Priced:
         number = Number(leg.destination, leg.destination, "US", NumberClass.DOMESTIC)
