@@ -73,6 +73,11 @@ class AgentProcess:
     def wait_says(self, word: str, count: int) -> None:
         wait_until(lambda: self.has_said(word, count), f"{count} times {word}", READY_S)
 
+    def lines(self, word: str) -> list[str]:
+        """The lines of its log with `word`."""
+        lines = self._log.read_text(encoding="utf-8").splitlines() if self._log.exists() else []
+        return [line for line in lines if word in line]
+
     def stop(self) -> None:
         if self._child is not None:
             self._child.stop()

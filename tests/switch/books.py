@@ -12,11 +12,15 @@ from people import (
     AT_HOME,
     BUSY_LINE,
     CAREFUL,
+    CLOSED,
     DAY_OVER,
+    HASTY,
+    NEWCOMER,
     NO_TOLL_FREE,
     OWNER,
     PENNILESS,
     PEOPLE,
+    PLANLESS,
     POOR,
     REJECTS,
     SIX_SECONDS,
@@ -35,7 +39,7 @@ from esl_agent.core.tariff import Rate
 from esl_agent.lab.child import wait_until
 from esl_agent.lab.network import Did, Phone
 from esl_agent.store import ledger
-from esl_agent.store.accounts import Account, get_account, suspend
+from esl_agent.store.accounts import Account, close, get_account, suspend
 from esl_agent.store.carriers import put_carrier
 from esl_agent.store.cdrs import CdrFilter, CdrRow, iterate_cdrs
 from esl_agent.store.decks import DeckImport, import_deck
@@ -48,18 +52,22 @@ CDR_S: Final = 10.0
 #: A carrier that shows no sign of life for so long has failed.
 PROGRESS_S: Final = 4
 #: Six seconds to London cost 0.0600, to Toronto 0.0010.
-RATES: Final = {"44": "0.6", "1": "0.01", "1411": "0.5", "49": "0.3"}
+RATES: Final = {"44": "0.6", "1": "0.01", "1411": "0.5", "49": "0.3", "31": "0.02"}
+#: By way of the first carrier, and with room for a single call: it takes those to the Netherlands.
+ONE_CALL: Final = "one_call"
 #: Berlin has a price, and no route.
 ROUTED: Final = ("1", "44", "411")
 BALANCES: Final = {ALICE: "10", VICTIM: "10", OWNER: "10", POOR: "0.13", PENNILESS: "0", SUSPENDED: "10",
                    UNVERIFIED: "1", AT_HOME: "1", BUSY_LINE: "1", DAY_OVER: "1", CAREFUL: "1",
-                   NO_TOLL_FREE: "1", SIX_SECONDS: "0.06"}  # fmt: skip
+                   NO_TOLL_FREE: "1", SIX_SECONDS: "0.06", CLOSED: "1", NEWCOMER: "0", PLANLESS: "1",
+                   HASTY: "1"}  # fmt: skip
 LIMITS: Final = {
     AT_HOME: Limits(blocked_countries=frozenset({"GB"})),
     BUSY_LINE: Limits(max_calls=0),
     DAY_OVER: Limits(spend_per_day=Decimal(0)),
     CAREFUL: Limits(spend_per_call=Decimal("0.01")),
     NO_TOLL_FREE: Limits(toll_free=TollFree.OFF),
+    HASTY: Limits(calls_per_second=1),
 }
 PAYPHONES: Final = {
     REJECTS: {"payphone_policy": PayphonePolicy.REJECT},
@@ -72,12 +80,15 @@ def open_books(url: str) -> None:
     with connected(url) as conn:
         _price(conn)
         for phone, balance in BALANCES.items():
-            an_account(conn, int(phone.account), balance)
+            an_account(conn, int(phone.account), balance, terms_version=None if phone is NEWCOMER else "1")
             if phone is not UNVERIFIED:
                 add_number(conn, OwnedNumber(phone.caller_id, int(phone.account), NumberKind.VERIFIED))
         for phone, limits in LIMITS.items():
             change_limits(conn, int(phone.account), lambda _, limits=limits: limits)
         suspend(conn, int(SUSPENDED.account), "unpaid", "test")
+        close(conn, int(CLOSED.account), "moved away", "test")
+        # No command leaves an account without its plan; somebody's hand in the tables does.
+        conn.execute("UPDATE accounts SET plan = 'gone' WHERE account_id = %s", [int(PLANLESS.account)])
         for did in PEOPLE.dids:
             add_number(conn, _owned(did))
 
@@ -98,6 +109,9 @@ def _price(conn: Connection) -> None:
         template = f"sofia/gateway/{carrier.name}/{{number}}"
         put_carrier(conn, Carrier(name=carrier.name, dial_template=template, progress_timeout_s=PROGRESS_S))
         put_routes(conn, [Route(prefix, carrier.name, place) for prefix in ROUTED])
+    template = f"sofia/gateway/{PEOPLE.carriers[0].name}/{{number}}"
+    put_carrier(conn, Carrier(name=ONE_CALL, dial_template=template, capacity=1))
+    put_routes(conn, [Route("31", ONE_CALL, 1)])
 
 
 def _owned(did: Did) -> OwnedNumber:

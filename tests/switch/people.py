@@ -11,6 +11,7 @@ from esl_agent.lab.ports import free_port
 LONDON: Final = "442079460000"
 TORONTO: Final = "14165550123"
 TOLL_FREE: Final = "18005550123"
+AMSTERDAM: Final = "31201234567"
 
 
 def phone(user: str, account: str) -> Phone:
@@ -32,6 +33,10 @@ CAREFUL: Final = phone("0112", "1012")  # may spend a cent a call
 NO_TOLL_FREE: Final = phone("0113", "1013")
 STRANGER: Final = phone("0114", "1999")  # the account is none
 SIX_SECONDS: Final = phone("0115", "1015")  # has money for so long in London
+CLOSED: Final = phone("0116", "1016")
+NEWCOMER: Final = phone("0117", "1017")  # has accepted no terms
+PLANLESS: Final = phone("0118", "1018")  # its plan does not exist
+HASTY: Final = phone("0119", "1019")  # may place one call a second
 
 TO_DEVICE: Final = Did("15145550181", OWNER.account, device=OWNER.user)
 ALWAYS: Final = Did("15145550182", OWNER.account, OWNER.user, f"+{LONDON}", "always")
@@ -49,7 +54,7 @@ BETA: Final = Carrier("beta", free_port())
 PEOPLE: Final = Network(
     phones=(
         *(ALICE, VICTIM, OWNER, POOR, PENNILESS, NOBODY, SUSPENDED, UNVERIFIED, AT_HOME, BUSY_LINE),
-        *(DAY_OVER, CAREFUL, NO_TOLL_FREE, STRANGER, SIX_SECONDS),
+        *(DAY_OVER, CAREFUL, NO_TOLL_FREE, STRANGER, SIX_SECONDS, CLOSED, NEWCOMER, PLANLESS, HASTY),
     ),
     carriers=(ALPHA, BETA),
     dids=(TO_DEVICE, ALWAYS, WHEN_BUSY, NO_ANSWER, ALLOWS, REJECTS, SURCHARGES),

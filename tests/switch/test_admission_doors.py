@@ -17,14 +17,19 @@ from people import (
     ALICE,
     ALLOWS,
     ALWAYS,
+    AMSTERDAM,
     AT_HOME,
     BUSY_LINE,
     CAREFUL,
+    CLOSED,
     DAY_OVER,
+    HASTY,
     LONDON,
+    NEWCOMER,
     NO_TOLL_FREE,
     OWNER,
     PENNILESS,
+    PLANLESS,
     REJECTS,
     STRANGER,
     SURCHARGES,
@@ -33,6 +38,7 @@ from people import (
     TOLL_FREE,
     TORONTO,
     UNVERIFIED,
+    VICTIM,
 )
 
 from esl_agent.lab.child import wait_until
@@ -78,7 +84,10 @@ def test_an_admitted_call_goes_out_as_it_was_admitted(calls: Calls, books: Books
     ("phone", "number", "reason", "status"),
     [
         (STRANGER, TORONTO, "unknown_account", 403),
+        (NEWCOMER, TORONTO, "terms_not_accepted", 403),
         (SUSPENDED, TORONTO, "account_suspended", 403),
+        (CLOSED, TORONTO, "account_closed", 403),
+        (PLANLESS, TORONTO, "no_plan", 503),
         (ALICE, "1416555012", "number_not_understood", 484),
         (ALICE, "011881631234567", "blocked_by_operator", 403),
         (AT_HOME, TO_LONDON, "blocked_by_account", 403),
@@ -95,15 +104,52 @@ def test_an_admitted_call_goes_out_as_it_was_admitted(calls: Calls, books: Books
     ids=lambda value: value if isinstance(value, str) and "_" in value else "-",
 )
 def test_a_refused_call_reaches_no_carrier_and_leaves_a_cdr_and_no_hold(
-    calls: Calls, books: Books, phone: Phone, number: str, reason: str, status: int
+    calls: Calls, books: Books, agent: AgentProcess, phone: Phone, number: str, reason: str, status: int
 ) -> None:
     carrier = calls.alpha("answer", ring_ms=50)
     calls.dial(phone, number, "refused", status=status).finish()
 
     [cdr] = books.cdrs(1)
     assert (cdr.refused, cdr.sip_code, cdr.charge.total) == (reason, status, 0)
+    [line] = agent.lines(str(cdr.other_leg_uuid))
+    assert "CALL_REFUSED" in line
+    assert f" reason={reason} " in line
     assert carrier.invites() == []
     assert books.faults() == []
+    assert books.reserved() == 0
+
+
+def test_calls_that_come_too_fast_are_refused(calls: Calls, books: Books, agent: AgentProcess) -> None:
+    calls.alpha("answer", ring_ms=50)
+    phone = calls.dial(HASTY, TORONTO, talk_ms=100, at_once=5)
+
+    cdrs = books.cdrs(5)
+    refused = [cdr for cdr in cdrs if cdr.refused]
+    assert {(cdr.refused, cdr.sip_code, cdr.charge.total) for cdr in refused} == {("too_fast", 503, 0)}
+    assert len(refused) < len(cdrs), "the first of a second goes out"
+    assert len([message for message in phone.heard() if message.startswith("SIP/2.0 503")]) >= len(refused)
+    assert all(
+        " reason=too_fast " in line for cdr in refused for line in agent.lines(str(cdr.other_leg_uuid))
+    )
+    wait_until(lambda: books.reserved() == 0, "nothing is held", PATIENCE_S)
+
+
+def test_a_call_that_no_carrier_has_room_for_is_refused(
+    calls: Calls, books: Books, agent: AgentProcess
+) -> None:
+    calls.alpha("answer", ring_ms=50)
+    calls.dial(ALICE, f"011{AMSTERDAM}", "stay")
+    up = calls.event("CHANNEL_ANSWER", "outbound")["Unique-ID"]
+    wait_until(lambda: "CALL_ANSWERED" in "".join(agent.lines(up)), "the agent has heard", PATIENCE_S)
+    calls.dial(VICTIM, f"011{AMSTERDAM}", "refused", status=503).finish()
+    [refused] = books.cdrs(1)
+    assert (refused.refused, refused.sip_code, refused.charge.total) == ("carriers_full", 503, 0)
+    [line] = agent.lines(str(refused.other_leg_uuid))
+    assert " reason=carriers_full " in line
+    assert books.account(VICTIM).reserved == 0
+    calls.hang_up_all()
+
+    assert [cdr.carrier for cdr in books.cdrs(2) if not cdr.refused] == ["one_call"]
     assert books.reserved() == 0
 
 
