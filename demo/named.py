@@ -56,7 +56,8 @@ class NamedSwitch:
     def start(self) -> None:
         self._console = console = Console(self.host, self.port, self.password)
         self._tap = EventTap(Console(self.host, self.port, self.password), EVENTS)
-        if console.api(f"xml_locate dialplan context name {CONTEXT}").startswith("-ERR"):
+        # Where there is none it says so in words, or shows the whole section.
+        if f'<context name="{CONTEXT}"' not in console.api(f"xml_locate dialplan context name {CONTEXT}"):
             raise DemoError(
                 f"the switch at {self.host}:{self.port} lacks our dialplan: write it out with "
                 "`esl-agent files dialplan DIR`, include it as its README says, and `reloadxml`"
