@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 from demo.errors import DemoError
@@ -16,7 +17,7 @@ from esl_agent.lab.ports import free_port
 from esl_agent.store.embedded import EmbeddedPostgres
 
 LOCK: Final = "lock"
-
+LOCAL_SECRET_BYTES: Final = 16
 CONFIG: Final = """\
 # Written by the demo; etc/esl-agent.toml explains every setting.
 [database]
@@ -30,6 +31,7 @@ password = {password}
 [admission]
 outbound_port = {admission_port}
 local_socket = "127.0.0.1:{local_port}"
+local_secret = "{local_secret}"
 
 [cdr_files]
 folder = {cdr_folder}
@@ -74,6 +76,7 @@ def write_config(path: Path, database_url: str, switch: Switch, log_format: str)
         password=json.dumps(switch.password),
         admission_port=switch.admission_port,
         local_port=free_port(),
+        local_secret=token_hex(LOCAL_SECRET_BYTES),
         cdr_folder=json.dumps(str(switch.cdr_folder or "")),
         journal=json.dumps(str(path.parent / "journal")),
         log_format=log_format,

@@ -24,7 +24,14 @@ from esl_agent.switch.commands import PLACE, SOUND
 from esl_agent.switch.events import VariableNames
 
 ENVIRONMENT_PREFIX: Final = "ESL_AGENT_"
-SECRETS: Final = frozenset({("switch", "password"), ("database", "url"), ("database", "listen_url")})
+SECRETS: Final = frozenset(
+    {
+        ("switch", "password"),
+        ("database", "url"),
+        ("database", "listen_url"),
+        ("admission", "local_secret"),
+    }
+)
 #: Whole segments are deleted: with fewer of them a journal would be full or empty and nothing between.
 SEGMENTS_MIN: Final = 4
 
@@ -113,7 +120,9 @@ class AdmissionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     outbound_host: str = "127.0.0.1"
     outbound_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8084
-    local_socket: str = "127.0.0.1:8085"
+    local_socket: str = "/run/esl-agent/door"
+    local_group: str = ""
+    local_secret: str = ""
     networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     peers_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 2_000
     deadline_ms: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 2_000

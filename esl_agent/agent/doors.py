@@ -61,7 +61,7 @@ class Doors:
             outbound = OutboundDoorConfig(config.outbound_host, config.outbound_port, limits)
             self._doors.append(OutboundDoor(outbound, self._decide, now_us, self._trouble, self._undelivered))
         if config.local_socket:
-            local = LocalDoorConfig(config.local_socket)
+            local = LocalDoorConfig(config.local_socket, config.local_secret, config.local_group)
             self._doors.append(
                 LocalDoor(local, self._decide, books, now_us, self._trouble, self._undelivered)
             )

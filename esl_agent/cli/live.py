@@ -18,6 +18,7 @@ from rich.text import Text
 
 from esl_agent import config as configuration
 from esl_agent.cli.output import as_json_option, output_width, print_json, print_table, table_of
+from esl_agent.config import AdmissionConfig
 from esl_agent.errors import EslAgentError
 from esl_agent.switch.embedded import ask
 
@@ -62,13 +63,13 @@ def live(watch: bool, path: Path | None, as_json: bool) -> None:
     """
     if watch and as_json:
         raise click.UsageError("--watch is for people, --json for programs: give one of them")
-    address = configuration.load(path, os.environ).admission.local_socket
-    if not address:
+    door = configuration.load(path, os.environ).admission
+    if not door.local_socket:
         raise NoDaemonError("the daemon opens no local door: [admission] local_socket is empty")
     if watch:
-        _watch(address)
+        _watch(door)
         return
-    report = ask_live(address)
+    report = ask_live(door)
     if as_json:
         print_json(report)
         return
@@ -77,12 +78,12 @@ def live(watch: bool, path: Path | None, as_json: bool) -> None:
     click.echo(_summary(report))
 
 
-def ask_live(address: str) -> Mapping[str, Any]:
+def ask_live(door: AdmissionConfig) -> Mapping[str, Any]:
     """The daemon's report; raises NoDaemonError."""
     try:
-        report = ask(address, {"ask": "live"})["report"]
+        report = ask(door.local_socket, {"ask": "live"}, door.local_secret)["report"]
     except LookupError as error:
-        raise NoDaemonError(f"the daemon at {address} refuses: {error}") from None
+        raise NoDaemonError(f"the daemon at {door.local_socket} refuses: {error}") from None
     except (OSError, ValueError) as error:
         raise NoDaemonError(
             f"{error}: is `esl-agent run` up here, with the same [admission] local_socket?"
@@ -90,19 +91,19 @@ def ask_live(address: str) -> Mapping[str, Any]:
     return dict(report)
 
 
-def _watch(address: str) -> None:
+def _watch(door: AdmissionConfig) -> None:
     stop = Event()
     gevent.signal_handler(signal.SIGINT, stop.set)
     with Live(console=Console(highlight=False), auto_refresh=False) as screen:
-        screen.update(_picture(address, screen.console.width), refresh=True)
+        screen.update(_picture(door, screen.console.width), refresh=True)
         while not stop.wait(WATCH_EVERY_S):
-            screen.update(_picture(address, screen.console.width), refresh=True)
+            screen.update(_picture(door, screen.console.width), refresh=True)
 
 
-def _picture(address: str, width: int) -> Group:
+def _picture(door: AdmissionConfig, width: int) -> Group:
     """What is shown now; a daemon that is away may come back."""
     try:
-        report = ask_live(address)
+        report = ask_live(door)
     except NoDaemonError as error:
         return Group(Text(f"{datetime.now(UTC):%H:%M:%S}  {error}"))
     columns = columns_for(width)

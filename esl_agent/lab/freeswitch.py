@@ -67,7 +67,7 @@ class PrivateSwitch:
         self.customer_port: Final = free_port()
         self.carrier_port: Final = free_port()
         self.admission_port: Final = free_port()
-        self.door: Final = f"{LOOPBACK}:{free_port()}"
+        self.door: Final = folder / "door"
         self.password: Final = secrets.token_hex(16)
         self.folder = folder
         self.people = people
@@ -177,7 +177,7 @@ class PrivateSwitch:
             "esl_event_port": self.event_port,
             "esl_event_password": self.password,
             "esl_admission_address": f"{self.host}:{self.admission_port}",
-            "esl_door": self.door,
+            "esl_door": str(self.door),
             "lab_rtp_first": self._rtp_first,
             "lab_rtp_last": self._rtp_first + RTP_PORTS - 1,
             **self._settings,

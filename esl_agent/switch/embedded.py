@@ -100,7 +100,7 @@ NOT_FOUND = (
 )
 USAGE = "-USAGE: status | account N | live\n"
 
-DEFAULT_DOOR = "127.0.0.1:8085"
+DEFAULT_DOOR = "/run/esl-agent/door"
 #: The whole of asking, connecting included; the daemon gives up a little earlier.
 DEADLINE_S = 3.0
 REPLY_BYTES_MAX = 1024 * 1024

@@ -7,8 +7,10 @@
     anything that can't be answered                          {"error": "why"}
 
 One request a connection.  On a path, the file's permissions say who may ask.  On
-a port anybody on this machine may, so a secret can be asked for; users, whose
-digests are as good as passwords, are told on a port only with a secret.
+a port anybody on this machine may, so a secret can be asked for; without one a
+port answers for calls, as the outbound socket does, and tells nothing of
+accounts, of the calls that are up, or of users, whose digests are as good as
+passwords.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import shutil
 import socket
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +45,7 @@ LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 #: Linux's room for a path (unix(7), sun_path).
 PATH_BYTES_MAX: Final = 107
 OWNER_AND_GROUP: Final = 0o660
+FOLDER_OF_OWNER_AND_GROUP: Final = 0o750
 
 LOCAL_LIMITS: Final = PeerLimits(LOOPBACK, answer_timeout_s=ANSWER_TIMEOUT_S)
 
@@ -148,6 +152,10 @@ class LocalDoor:
     def _looked_up(self, request: _Request) -> dict[str, Any]:
         if request.ask == "status":
             return {"report": self._books.status()}
+        if not self._config.is_path and not self._config.secret:
+            raise QuestionError(
+                "more than the status is told on a path, or with a secret: this door has neither"
+            )
         if request.ask == "live":
             return {"report": self._books.live()}
         if request.ask == "account":
@@ -161,8 +169,6 @@ class LocalDoor:
         raise QuestionError(f"{request.ask[:40]!r} can't be asked")
 
     def _user(self, name: str, domain: str) -> dict[str, Any] | None:
-        if not self._config.is_path and not self._config.secret:
-            raise QuestionError("users are told on a path, or with a secret, and this door has neither")
         user = self._books.user(name, domain)
         # Exactly the one that was asked for: a look-up that folds case must not make two users of one.
         return user.entry() if user and (user.user, user.domain) == (name, domain) else None
@@ -206,6 +212,7 @@ def _listen_path(path: Path, mode: int, group: str) -> GeventSocket:
         raise DoorError(f"{path} is over {PATH_BYTES_MAX} bytes long, which no socket's name can be")
     sock = GeventSocket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        _make_folder(path.parent, group)
         _clear_away(path)
         sock.bind(str(path))
         # Before it listens nobody can connect, so nobody comes in by wider permissions.
@@ -215,11 +222,22 @@ def _listen_path(path: Path, mode: int, group: str) -> GeventSocket:
         sock.listen(BACKLOG)
     except (OSError, LookupError) as error:
         sock.close()
-        raise DoorError(f"can't listen on {path}: {error}") from None
+        raise DoorError(
+            f"can't listen on {path}: {error}: is {path.parent} the daemon's own (systemd: RuntimeDirectory=)?"
+            " [admission] local_socket names another place"
+        ) from None
     except DoorError:
         sock.close()
         raise
     return sock
+
+
+def _make_folder(folder: Path, group: str) -> None:
+    """Where it is missing, as in /run after a start of the machine; the folder above it has to be there."""
+    with suppress(FileExistsError):
+        folder.mkdir(FOLDER_OF_OWNER_AND_GROUP)
+        if group:
+            shutil.chown(folder, group=group)
 
 
 def _clear_away(path: Path) -> None:

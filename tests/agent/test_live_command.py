@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -30,9 +31,9 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def door(start_daemon: Callable[..., Daemon], simulator: Simulator) -> str:
+def door(start_daemon: Callable[..., Daemon], simulator: Simulator, tmp_path: Path) -> str:
     """Where the daemon may be asked."""
-    address = f"127.0.0.1:{free_port()}"
+    address = str(tmp_path / "door")
     start_daemon(simulator.port, admission={"local_socket": address})
     return address
 
@@ -59,6 +60,16 @@ def test_the_calls_that_are_up_with_their_cost_and_what_is_held(
     table = live(door).output
     assert UK in table
     assert "2 calls are up." in table
+
+
+def test_a_port_is_asked_with_its_secret(
+    start_daemon: Callable[..., Daemon], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    start_daemon(simulator.port, admission={"local_socket": address, "local_secret": "open sesame"})
+    assert "has not the secret" in str(live(address).exception)
+    monkeypatch.setenv("ESL_AGENT_ADMISSION_LOCAL_SECRET", "open sesame")
+    assert live(address).output.endswith("0 calls are up.\n")
 
 
 def test_a_daemon_that_is_not_there_is_said_in_a_line() -> None:

@@ -77,6 +77,13 @@ def door(open_door: OpenDoor) -> LocalDoor:
     return open_door()
 
 
+@pytest.fixture
+def path(open_door: OpenDoor, tmp_path: Path) -> Path:
+    """Of a door that is one."""
+    open_door(str(tmp_path / "door"))
+    return tmp_path / "door"
+
+
 def ask_bytes(address: int | Path, request: bytes) -> bytes:
     """What comes back until the connection ends."""
     family = socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET
@@ -109,30 +116,28 @@ def test_a_call_is_asked_about_and_answered(door: LocalDoor, agent: Agent) -> No
     )
 
 
-def test_reports(door: LocalDoor) -> None:
-    assert ask(door.port, ask="status") == {"report": {"switch": "connected"}}
-    assert ask(door.port, ask="live") == {"report": {"calls": [{"leg": "a", "seconds": 12}]}}
-    assert ask(door.port, ask="account", account="1001") == {
-        "report": {"account": 1001, "balance": "12.3400"}
-    }
+def test_reports(path: Path) -> None:
+    assert ask(path, ask="status") == {"report": {"switch": "connected"}}
+    assert ask(path, ask="live") == {"report": {"calls": [{"leg": "a", "seconds": 12}]}}
+    assert ask(path, ask="account", account="1001") == {"report": {"account": 1001, "balance": "12.3400"}}
 
 
 @pytest.mark.parametrize("account", ["1002", "", "0", "-1", "١", "9" * 5_000])
-def test_an_account_that_is_not_there(door: LocalDoor, account: str) -> None:
+def test_an_account_that_is_not_there(path: Path, account: str) -> None:
     error = f"there is no account {account[:20]}"
-    assert ask(door.port, ask="account", account=account) == {"error": error}
+    assert ask(path, ask="account", account=account) == {"error": error}
 
 
-def test_what_a_book_says_is_wrong_is_passed_on(door: LocalDoor, agent: Agent) -> None:
-    assert ask(door.port, ask="account", account="666") == {"error": "the database is away"}
+def test_what_a_book_says_is_wrong_is_passed_on(path: Path, agent: Agent) -> None:
+    assert ask(path, ask="account", account="666") == {"error": "the database is away"}
     assert agent.troubles.empty()
 
 
-def test_a_book_that_fails_does_not_end_the_door(door: LocalDoor, agent: Agent) -> None:
-    reply = ask(door.port, ask="account", account="667")
+def test_a_book_that_fails_does_not_end_the_door(path: Path, agent: Agent) -> None:
+    reply = ask(path, ask="account", account="667")
     assert reply == {"error": "the agent failed; its log says over what"}
     assert agent.trouble(TroubleKind.NO_DECISION).detail == "RuntimeError: the agent's own fault"
-    assert ask(door.port, ask="status")
+    assert ask(path, ask="status")
 
 
 def test_a_user_is_told_on_a_path(open_door: OpenDoor, tmp_path: Path) -> None:
@@ -153,12 +158,21 @@ def test_a_user_is_exactly_the_one_that_was_asked_for(
     assert ask(path, ask="user", user=user, domain=domain) == {"user": None}
 
 
-def test_a_user_is_told_on_a_port_only_with_a_secret(open_door: OpenDoor) -> None:
-    port = open_door().port
-    assert "with a secret" in ask(port, ask="user", user="1001", domain="sip.example.com")["error"]
-    port = open_door(secret=SECRET).port
-    reply = ask(port, ask="user", user="1001", domain="sip.example.com", secret=SECRET)
-    assert reply == {"user": PHONE.entry()}
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"ask": "user", "user": "1001", "domain": "sip.example.com"},
+        {"ask": "account", "account": "1001"},
+        {"ask": "live"},
+    ],
+    ids=lambda request: request["ask"],
+)
+def test_a_port_without_a_secret_tells_nothing_of_anybody(
+    open_door: OpenDoor, request_: dict[str, str]
+) -> None:
+    assert "or with a secret" in ask(open_door().port, **request_)["error"]
+    told = ask(open_door(secret=SECRET).port, **request_, secret=SECRET)
+    assert told.keys() <= {"user", "report"}
 
 
 @pytest.mark.parametrize("secret", ["", "open sesamo", "é"])
@@ -258,6 +272,13 @@ def test_a_path_is_for_its_owner_and_group_alone(open_door: OpenDoor, tmp_path: 
     assert stat.filemode(path.stat().st_mode) == "srw-rw----"
     door.stop()
     assert not path.exists()
+
+
+def test_its_folder_is_made_and_the_one_above_it_is_not(open_door: OpenDoor, tmp_path: Path) -> None:
+    open_door(str(tmp_path / "run" / "door"))
+    assert stat.filemode((tmp_path / "run").stat().st_mode) == "drwxr-x---"
+    with pytest.raises(DoorError, match=r"local_socket names another place"):
+        open_door(str(tmp_path / "not" / "there" / "door"))
 
 
 def test_a_group_that_is_not_there_is_said(open_door: OpenDoor, tmp_path: Path) -> None:
