@@ -153,9 +153,7 @@ class LocalDoor:
         if request.ask == "status":
             return {"report": self._books.status()}
         if not self._config.is_path and not self._config.secret:
-            raise QuestionError(
-                "more than the status is told on a path, or with a secret: this door has neither"
-            )
+            raise QuestionError("that is told on a path, or with a secret, and this door has neither")
         if request.ask == "live":
             return {"report": self._books.live()}
         if request.ask == "account":
@@ -223,8 +221,8 @@ def _listen_path(path: Path, mode: int, group: str) -> GeventSocket:
     except (OSError, LookupError) as error:
         sock.close()
         raise DoorError(
-            f"can't listen on {path}: {error}: is {path.parent} the daemon's own (systemd: RuntimeDirectory=)?"
-            " [admission] local_socket names another place"
+            f"can't listen on {path}: {error}: is {path.parent} the daemon's own, as RuntimeDirectory= of"
+            " systemd makes it? [admission] local_socket names another place"
         ) from None
     except DoorError:
         sock.close()
