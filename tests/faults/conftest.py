@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from .agent import Sections
 from .cluster import Cluster
 from .score import Score
-from .stage import ONE_DAEMON, Sites, Stage
+from .stage import AS_SHIPPED, ONE_DAEMON, Sites, Stage
 
 SCORE = pytest.StashKey[Score]()
 
@@ -29,8 +30,8 @@ def set_stage(
     """Sets a stage with these switches and daemons, none of those started."""
     stages: list[Stage] = []
 
-    def set_one(sites: Sites = ONE_DAEMON) -> Stage:
-        stages.append(Stage(cluster, tmp_path, sites))
+    def set_one(sites: Sites = ONE_DAEMON, settings: Sections = AS_SHIPPED) -> Stage:
+        stages.append(Stage(cluster, tmp_path, sites, settings))
         return stages[-1]
 
     yield set_one

@@ -52,6 +52,10 @@ QUICK_FILES: Final[Mapping[str, object]] = {"every_s": 1, "settle_after_s": 2}
 
 CDR_FOLDER: Final = "cdr"
 
+AS_SHIPPED: Final[Sections] = {}
+#: Money is held for six seconds at a time, and more is asked for every two.
+SHORT_GRANTS: Final[Sections] = {"budget": {"grant_s": 6}}
+
 #: The daemons of each switch.
 Sites = Sequence[Sequence[str]]
 ONE_DAEMON: Final[Sites] = (("agent",),)
@@ -62,12 +66,15 @@ TWO_SWITCHES: Final[Sites] = (("east",), ("west",))
 class Stage:
     """Everything of one scenario; `close` ends what is up."""
 
-    def __init__(self, cluster: Cluster, folder: Path, sites: Sites = ONE_DAEMON) -> None:
+    def __init__(
+        self, cluster: Cluster, folder: Path, sites: Sites = ONE_DAEMON, settings: Sections = AS_SHIPPED
+    ) -> None:
         self.faults: list[str] = []
         self.calls = 0
         self.outcome = Audit()
         self.postgres = cluster
         self.folder = folder
+        self._settings = settings
         self.switches: list[Switch] = []
         self.agents: list[Agent] = []
         with ExitStack() as up:
@@ -99,6 +106,7 @@ class Stage:
                 "twin": {"enabled": len(agents) > 1},
                 "limits": QUICK_LIMITS,
                 "log": {"format": "plain", "level": "debug"},
+                **self._settings,
             }
             agent = Agent(
                 agent_name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -95,3 +96,15 @@ def test_while_it_is_away_the_switch_ends_calls_whose_money_ends(stage: Stage) -
     # A second and a half at the most is what the switch's own clock lets through.
     found = stage.finish(allowed=["uncollected"])
     assert found.legs == 5
+
+
+def test_a_daemon_that_is_back_in_time_keeps_calls_up(set_stage: Callable[..., Stage]) -> None:
+    stage = set_stage(settings={"budget": {"grant_s": 12}})
+    stage.agent.start()
+    stage.call(20, talk_s=15)
+    stage.wait_talking(20)
+    stage.agent.kill()
+    stage.agent.start()
+
+    stage.finish()
+    assert stage.agent.said("CALL_EXTENDED")

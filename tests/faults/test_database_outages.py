@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from .proxy import BACK, FORTH
-from .stage import Stage
+from .stage import SHORT_GRANTS, Stage
 
 pytestmark = pytest.mark.faults
 
@@ -86,5 +88,17 @@ def test_nothing_gets_through_to_it_for_a_while(stage: Stage) -> None:
         stage.agent.to_postgres.stall(FORTH)
         stage.wait_calls(100)
         stage.agent.to_postgres.heal()
+
+    stage.finish()
+
+
+def test_an_outage_that_is_shorter_than_what_is_held_cuts_nobody(set_stage: Callable[..., Stage]) -> None:
+    stage = set_stage(settings=SHORT_GRANTS)
+    stage.agent.start()
+    stage.call(20, talk_s=12)
+    stage.wait_talking(20)
+    stage.postgres.stop()
+    stage.agent.wait_says("CALL_LOW_BALANCE")
+    stage.postgres.start()
 
     stage.finish()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from esl_agent.core.leg import Product
 from esl_agent.simulator.plan import Kind
 
 from .cluster import DID
-from .stage import Stage
+from .stage import SHORT_GRANTS, Stage
 
 pytestmark = pytest.mark.faults
 
@@ -133,4 +135,17 @@ def test_the_switch_is_shut_down_and_started_again(stage: Stage) -> None:
     stage.switch.restart(down_s=1, graceful=True)
     stage.agent.wait_says("SWITCH_LOST")
 
+    stage.finish()
+
+
+def test_money_that_comes_while_the_link_is_down_keeps_calls_up(set_stage: Callable[..., Stage]) -> None:
+    stage = set_stage(settings=SHORT_GRANTS)
+    stage.agent.start()
+    stage.call(20, talk_s=12)
+    stage.wait_talking(20)
+    stage.agent.to_switch.refuse()
+    stage.agent.wait_says("CALL_EXTENDED")
+    stage.agent.to_switch.heal()
+
+    # The switch's own cut was set to what was held before; it has to be moved in time.
     stage.finish()
