@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from esl_agent.config import Config, SwitchConfig, is_loopback
+from esl_agent.config import Config, SwitchConfig, is_loopback, switch_name_of
+from esl_agent.core import lease as rules
 from esl_agent.errors import EslAgentError
-from esl_agent.store import decks, migrations, plans
+from esl_agent.store import decks, lease, migrations, plans
 from esl_agent.store.pool import Connection, connected, without_password
 from esl_agent.switch import commands
 from esl_agent.switch.client import SwitchConnection
@@ -35,6 +36,7 @@ PRIVILEGES: Final = {
     "deck_versions": "SELECT",
     "rates": "SELECT",
     "numbers": "SELECT",
+    "leases": "SELECT, INSERT, UPDATE",
 }
 #: Clocks further apart than this make cut-offs less exact than they should be.
 SKEW_MAX_S: Final = 1.0
@@ -69,6 +71,7 @@ def check_database(config: Config) -> Findings:
             yield from _check_partitions(conn)
             yield from _check_privileges(conn)
             yield from _check_decks(conn)
+            yield _check_duty(config, lease.who_has(conn, switch_name_of(config)))
     except EslAgentError as error:
         yield Finding(Verdict.BAD, str(error), "is Postgres up, and is [database] url right?")
 
@@ -148,6 +151,27 @@ def _check_decks(conn: Connection) -> Findings:
             )
         else:
             yield Finding(Verdict.GOOD, f"plan {plan.name!r} has deck {plan.deck!r} in effect")
+
+
+def _check_duty(config: Config, who: lease.Who) -> Finding:
+    """Which daemon acts on the switch's calls."""
+    name = switch_name_of(config)
+    if who.holder and who.renewed_s is not None and (who.is_twin or who.lock_pid is None):
+        limit_s = rules.limit_us(who.lease_us or 0) / 1_000_000
+        active = f"the twin {who.holder} is active for the switch {name}, since {who.since:%F %T} UTC"
+        if who.renewed_s <= limit_s:
+            return Finding(Verdict.GOOD, f"{active}, and said so {who.renewed_s:.1f} s ago")
+        return Finding(
+            Verdict.WARNING,
+            f"{active}, but has not said so for {who.renewed_s:.0f} s, and no other took over",
+            "is a twin in standby up, and connected to the switch? Look for TWIN_ in the logs",
+        )
+    if who.lock_pid is not None:
+        alone = f"a daemon is active for the switch {name} (Postgres session {who.lock_pid})"
+        if config.twin.enabled:
+            return Finding(Verdict.WARNING, f"{alone}, and is no twin", "set [twin] enabled there too")
+        return Finding(Verdict.GOOD, alone)
+    return Finding(Verdict.GOOD, f"no daemon is active for the switch {name} at the moment")
 
 
 def _check_password(switch: SwitchConfig) -> Finding:

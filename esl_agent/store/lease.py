@@ -74,13 +74,13 @@ GIVE_BACK: Final = """
     WHERE switch = %s AND (holder, epoch) = (%s, %s)
 """
 
-#: Who has the lock, what its session is, and what the row says.
+#: Who has the lock, and what the row says.
 WHO: Final = f"""
-    SELECT lock.pid, host(session.client_addr), lease.holder, lease.epoch, lease.backend_pid,
-           lease.taken_at, extract(epoch FROM clock_timestamp() - lease.renewed_at)::float8
+    SELECT lock.pid, lease.holder, lease.epoch, lease.lease_us, lease.backend_pid,
+           lease.taken_at AT TIME ZONE 'UTC',
+           extract(epoch FROM clock_timestamp() - lease.renewed_at)::float8
     FROM (SELECT 1) AS one
     LEFT JOIN ({LOCK_HOLDER}) AS lock ON true
-    LEFT JOIN pg_stat_activity session ON session.pid = lock.pid
     LEFT JOIN leases lease ON lease.switch = %s AND lease.holder <> ''
 """  # noqa: S608 (all of it is our own text)
 
@@ -89,11 +89,11 @@ class Who(NamedTuple):
     """Which daemon has a switch; None where there is none, or it can't be told."""
 
     lock_pid: int | None  # the session that has the lock
-    address: str | None  # where from, if not by a socket of the server's own machine
     holder: str | None  # the twin whose lease it is
     epoch: int | None
+    lease_us: int | None
     backend_pid: int | None  # the twin's session
-    since: datetime | None
+    since: datetime | None  # UTC
     renewed_s: float | None  # how long ago
 
     @property

@@ -10,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from esl_agent.cli.main import cli
+from esl_agent.core.lease import Row
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.simulator import Simulator
+from esl_agent.store import lease
 from esl_agent.store.embedded import EmbeddedPostgres
 from esl_agent.store.journal_records import Release
 from esl_agent.store.pool import Connection
@@ -174,3 +176,27 @@ def test_what_postgres_refused_is_a_warning(safe_url: str, simulator: Simulator,
         f"Postgres refused 1 records, which are set aside in {tmp_path}",
         f"{tmp_path} has 1 files with something unreadable",
     ]
+
+
+def test_who_is_active_is_told(safe_url: str, customers: None, simulator: Simulator) -> None:
+    name = {"ESL_AGENT_SWITCH_NAME": "montreal"}
+    with lease.connect_to_lease(safe_url) as daemon:
+        told = examine(safe_url, simulator.port, **name)[1]["good"]
+        assert "no daemon is active for the switch montreal at the moment" in told
+        lease.lock(daemon, "montreal")
+        told = examine(safe_url, simulator.port, **name)[1]["good"]
+        assert any(what.startswith("a daemon is active for the switch montreal") for what in told)
+        code, found = examine(safe_url, simulator.port, **name, ESL_AGENT_TWIN_ENABLED="true")
+        assert (code, len(found["warning"])) == (0, 1)
+        assert "and is no twin" in found["warning"][0]
+
+
+@pytest.mark.parametrize(("lease_s", "verdict"), [(3_600, "good"), (0.001, "warning")])
+def test_the_active_twin_is_told_and_when_it_last_said_so(
+    safe_url: str, customers: None, simulator: Simulator, lease_s: float, verdict: str
+) -> None:
+    with lease.connect_to_lease(safe_url) as twin:
+        wanted = Row("machine/7/abc", 1, 0, int(lease_s * 1_000_000))
+        assert lease.take(twin, "montreal", None, wanted)
+        found = examine(safe_url, simulator.port, ESL_AGENT_SWITCH_NAME="montreal")[1]
+        assert any(what.startswith("the twin machine/7/abc is active") for what in found[verdict])

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import gevent
 import pytest
 
+from esl_agent.lab.child import wait_until
 from esl_agent.lab.ports import LOOPBACK, free_port
 from esl_agent.simulator.plan import CallPlan
-from esl_agent.simulator.simulator import Simulator
+from esl_agent.simulator.simulator import CallHandle, Simulator
+from esl_agent.store.accounts import NewAccount, add_account, top_up
 from esl_agent.store.cdrs import CdrFilter, CdrRow, iterate_cdrs
 from esl_agent.store.lease import who_has
 from esl_agent.store.ledger import check
+from esl_agent.store.numbers import OwnedNumber, add_number
 from esl_agent.store.pool import Connection
 
 from .conftest import PATIENCE_S
@@ -65,7 +70,9 @@ def start(
             "ESL_AGENT_TWIN_LEASE_MS": str(LEASE_MS),
             "ESL_AGENT_ADMISSION_OUTBOUND_PORT": str(doors.get(name, 0)),
             "ESL_AGENT_ADMISSION_LOCAL_SOCKET": "",
+            "ESL_AGENT_CDR_FILES_FOLDER": str(tmp_path / "cdr"),
             "ESL_AGENT_LIMITS_DRAIN_S": "5",
+            "ESL_AGENT_LOG_LEVEL": "debug",
             "ESL_AGENT_JOURNAL_FOLDER": str(tmp_path / f"{name} journal"),
             "ESL_AGENT_LIMITS_RETRY_MAX_S": "1",
         }
@@ -88,10 +95,24 @@ def pair(start: Start, record: Record) -> tuple[TwinProcess, TwinProcess]:
     return one, two
 
 
+def place(simulator: Simulator, **plan: Any) -> CallHandle:
+    defaults = {"number": UK, "caller": "15145550100", "ring_ms": 20, "talk_ms": 200}
+    return simulator.place_call(CallPlan(**defaults | plan))
+
+
 def call(simulator: Simulator) -> None:
     """A call from beginning to end."""
-    plan = CallPlan(number=UK, caller="15145550100", ring_ms=20, talk_ms=200)
-    assert simulator.place_call(plan).wait_ended(PATIENCE_S)
+    assert place(simulator).wait_ended(PATIENCE_S)
+
+
+def call_with_little_money(conn: Connection, simulator: Simulator, active: TwinProcess) -> CallHandle:
+    """A call of account 1003's, with money for 18 seconds, of which 12 are held."""
+    add_account(conn, NewAccount(account_id=1003, name="", plan="standard", by="test", terms_version="1"))
+    top_up(conn, 1003, Decimal("0.0038"), "first")
+    add_number(conn, OwnedNumber("15145550133", 1003))
+    up = place(simulator, account="1003", caller="15145550133", talk_ms=60_000)
+    active.wait_for("CALL_EXTENDED")
+    return up
 
 
 def cdrs_of(conn: Connection, count: int) -> list[CdrRow]:
@@ -141,18 +162,41 @@ def test_the_other_goes_on_after_kill_9(
     assert record.strangers() == []
 
 
+def test_calls_that_are_up_are_taken_up_and_end_with_their_money(
+    pair: tuple[TwinProcess, TwinProcess], simulator: Simulator, record: Record, conn: Connection
+) -> None:
+    """One ends while nobody acts, one later, and one has money for 18 seconds."""
+    one, two = pair
+    poor = call_with_little_money(conn, simulator, one)
+    for talk_ms in (2_000, 8_000):
+        place(simulator, talk_ms=talk_ms)
+    one.wait_for("CALL_ANSWERED", 3)
+    one.send(signal.SIGKILL)
+    assert poor.wait_ended(2 * PATIENCE_S)
+    rows = {row.leg_uuid: row for row in cdrs_of(conn, 3)}
+
+    truths = [truth for truth in simulator.legs_ended() if truth.is_outbound]
+    assert {truth.uuid: truth.duration_us for truth in truths} == {
+        leg_uuid: row.duration_us for leg_uuid, row in rows.items()
+    }
+    (cut,) = (row for row in rows.values() if row.account_id == 1003)
+    assert (cut.hangup_cause, cut.charge.billed_seconds, cut.uncollected) == ("ALLOTTED_TIMEOUT", 18, 0)
+    assert any(line.startswith(f"api uuid_kill {cut.leg_uuid}") for line in record.effects(two.pid))
+    assert record.strangers() == []
+    wait_until(lambda: nothing_is_reserved(conn), "nothing is reserved", PATIENCE_S)
+
+
 def test_one_that_was_frozen_does_nothing_when_it_thaws(
     pair: tuple[TwinProcess, TwinProcess], simulator: Simulator, record: Record, conn: Connection
 ) -> None:
     """A call that the frozen one would have to cut at once when it thaws."""
     one, two = pair
-    conn.execute("UPDATE accounts SET balance = 0.0400 WHERE account_id = 1001")
-    plan = CallPlan(number=UK, caller="15145550100", ring_ms=20, talk_ms=60_000)
-    up = simulator.place_call(plan)
-    one.wait_for("CALL_ANSWERED")
+    up = call_with_little_money(conn, simulator, one)
     one.send(signal.SIGSTOP)
     two.wait_for("TWIN_ACTIVE")
-    assert up.wait_ended(2 * PATIENCE_S), "the switch, or the other, ends it"
+    assert up.wait_ended(2 * PATIENCE_S)
+    (row,) = cdrs_of(conn, 1)
+    assert (row.hangup_cause, row.charge.billed_seconds) == ("ALLOTTED_TIMEOUT", 18)
     thawed = monotonic()
     one.send(signal.SIGCONT)
     one.wait_for("TWIN_LOST")
@@ -181,8 +225,7 @@ def test_while_both_are_without_a_database_the_active_one_stays_so(
     pair: tuple[TwinProcess, TwinProcess], simulator: Simulator, conn: Connection
 ) -> None:
     one, two = pair
-    plan = CallPlan(number=UK, caller="15145550100", ring_ms=20, talk_ms=4 * LEASE_MS)
-    up = simulator.place_call(plan)
+    up = place(simulator, talk_ms=4 * LEASE_MS)
     one.wait_for("CALL_ANSWERED")
     for twin in pair:
         twin.to_postgres.refuse()
@@ -199,7 +242,7 @@ def test_one_that_is_stopped_hands_over_at_once(
     pair: tuple[TwinProcess, TwinProcess], simulator: Simulator, conn: Connection
 ) -> None:
     one, two = pair
-    up = simulator.place_call(CallPlan(number=UK, caller="15145550100", ring_ms=20, talk_ms=60_000))
+    up = place(simulator, talk_ms=60_000)
     one.wait_for("CALL_ANSWERED")
     one.send(signal.SIGTERM)
     assert one.ended() == 0

@@ -16,6 +16,7 @@ SETTINGS: Final = """\
 [database]
 url = "{url}"
 [switch]
+name = "{name}"
 host = "{host}"
 port = {port}
 password = "{password}"
@@ -26,13 +27,16 @@ local_socket = "{door}"
 folder = "{journal}"
 [limits]
 account_cache_s = 1
+[log]
+level = "debug"
 """
 
 
 class AgentProcess:
     """`esl-agent run` with both doors open, where the switch asks.
 
-    `event_port` is where it finds the Event Socket, if not at the switch; `more` is further settings.
+    `event_port` is where it finds the Event Socket, if not at the switch; `admission_port` and `door` are
+    other doors; `more` is further settings.
     """
 
     def __init__(
@@ -41,7 +45,10 @@ class AgentProcess:
         url: str,
         folder: Path,
         *,
+        name: str = "",
         event_port: int | None = None,
+        admission_port: int | None = None,
+        door: str | None = None,
         more: str = "",
     ) -> None:
         self._log = folder / "log"
@@ -52,8 +59,9 @@ class AgentProcess:
                 host=switch.host,
                 port=event_port or switch.event_port,
                 password=switch.password,
-                admission_port=switch.admission_port,
-                door=switch.door,
+                name=name,
+                admission_port=admission_port or switch.admission_port,
+                door=switch.door if door is None else door,
                 journal=folder / "journal",
             )
             + more
