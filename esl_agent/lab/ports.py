@@ -1,10 +1,20 @@
-"""Ports that nobody has."""
+"""Ports that nobody has.
+
+Many are taken into use long after they were found: a switch opens one for each
+call's sound, and where somebody else has it meanwhile answers the call with 488.
+So a process has blocks of ports to itself: each is a file that it keeps locked.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import socket
-from typing import Final
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, TextIO
 
 from esl_agent.errors import EslAgentError
 
@@ -12,10 +22,14 @@ LOOPBACK: Final = "127.0.0.1"
 #: Below the range that systems give to outgoing connections, so that one of these does not take ours.
 LOWEST: Final = 16_000
 HIGHEST: Final = 32_000
-TRIES_MAX: Final = 1_000
+#: Ports that a process takes at once, for itself alone.
+BLOCK_PORTS: Final = 250
+BLOCKS: Final = (HIGHEST - LOWEST) // BLOCK_PORTS
 
-#: Some are taken into use long after they were found: no port is given twice.
+#: No port is given twice.
 _given: Final[set[int]] = set()
+#: Our blocks, by their first port; each stays ours until this process ends.
+_ours: Final[dict[int, TextIO]] = {}
 
 
 class NoPort(EslAgentError):
@@ -28,14 +42,38 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` such ports in a row; it is even, as RTP wants."""
-    for _ in range(TRIES_MAX):
-        first = random.randrange(LOWEST, HIGHEST - count, 2)  # noqa: S311  no secret
-        row = range(first, first + count)
-        if _given.isdisjoint(row) and all(is_free(port) for port in row):
-            _given.update(row)
-            return first
+    """The first of `count` such ports in a row, 250 at most; of several the first is even, as RTP wants."""
+    for block in _blocks():
+        for first in range(block, block + BLOCK_PORTS - count + 1, min(count, 2)):
+            row = range(first, first + count)
+            if _given.isdisjoint(row) and all(is_free(port) for port in row):
+                _given.update(row)
+                return first
     raise NoPort(f"no {count} ports in a row are free on {LOOPBACK} between {LOWEST} and {HIGHEST}")
+
+
+def _blocks() -> Iterator[int]:
+    """Where our blocks begin; when they are used up, those of more."""
+    yield from tuple(_ours)
+    others = [LOWEST + number * BLOCK_PORTS for number in range(BLOCKS)]
+    random.shuffle(others)
+    for block in others:
+        if block not in _ours and _take(block):
+            yield block
+
+
+def _take(block: int) -> bool:
+    """Whether the block is ours from now on."""
+    folder = Path(tempfile.gettempdir(), f"esl-agent-ports-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = (folder / str(block)).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return False
+    _ours[block] = file
+    return True
 
 
 def is_free(port: int) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -13,7 +15,7 @@ from esl_agent.errors import EslAgentError
 from esl_agent.lab import network
 from esl_agent.lab.freeswitch import NoFreeSwitch, find_freeswitch
 from esl_agent.lab.network import Carrier, Did, Phone
-from esl_agent.lab.ports import free_port, free_ports, is_free
+from esl_agent.lab.ports import BLOCK_PORTS, free_port, free_ports, is_free
 from esl_agent.lab.scripts import script
 from esl_agent.lab.sipp import NoSipp, find_sipp
 
@@ -97,3 +99,13 @@ def test_the_directory_holds_no_password_in_clear() -> None:
 
     assert "the secret" not in text
     assert "a1-hash" in text
+
+
+def test_ports_are_nobody_elses_in_other_processes_neither() -> None:
+    ours = {free_port() for _ in range(5)}
+    code = "from esl_agent.lab.ports import free_port\nprint(*(free_port() for _ in range(200)))"
+    theirs = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+    assert ours.isdisjoint(map(int, theirs.split()))
+    assert {port // BLOCK_PORTS for port in ours}.isdisjoint(
+        port // BLOCK_PORTS for port in map(int, theirs.split())
+    )
