@@ -13,11 +13,10 @@ from esl_agent.cli import arguments
 from esl_agent.cli.arguments import ACCOUNT_ID
 from esl_agent.cli.database import configured, dry_run_option, operator, rehearsed, today, with_database
 from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table
-from esl_agent.errors import EslAgentError
+from esl_agent.cli.papers import issuer, write_paper
 from esl_agent.office import arrears, invoices
-from esl_agent.office.documents import Issuer, as_html, document_of
+from esl_agent.office.invoice_paper import invoice_paper
 from esl_agent.office.invoices import Invoice, InvoicePolicy
-from esl_agent.office.pdf import as_pdf
 from esl_agent.office.usage import CALLS_AGE_MIN
 from esl_agent.store.pool import Connection
 
@@ -142,19 +141,7 @@ def credit(
 @with_database
 def export(conn: Connection, number: str, file: Path) -> None:
     """Write an invoice to FILE, as the customer gets it: .html or .pdf."""
-    document = document_of(conn, invoices.get_invoice(conn, number), _issuer())
-    match file.suffix.lower():
-        case ".html":
-            content = as_html(document).encode()
-        case ".pdf":
-            content = as_pdf(document)
-        case _:
-            raise click.BadParameter(f"{file}: the name has to end in .html or .pdf")
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise EslAgentError(f"{file} can't be written: {error.strerror}") from None
-    click.echo(f"{file}: {len(content)} bytes")
+    write_paper(invoice_paper(conn, invoices.get_invoice(conn, number), issuer()), file)
 
 
 @click.group()
@@ -187,21 +174,6 @@ def _policy(day: date) -> InvoicePolicy:
     midnight = datetime.combine(day, time(), ZoneInfo(_time_zone()))
     settled = datetime.now(UTC) - CALLS_AGE_MIN
     return InvoicePolicy(configured().office.net_days, min(midnight, settled))
-
-
-def _issuer() -> Issuer:
-    office = configured().office
-    if not office.company:
-        raise EslAgentError("[office] company says who issues invoices: set it, and address, first")
-    numbers = (("GST", office.gst_number), ("QST", office.qst_number))
-    return Issuer(
-        name=office.company,
-        address=office.address,
-        contact=office.contact,
-        tax_numbers=tuple((tax, number) for tax, number in numbers if number),
-        how_to_pay=office.how_to_pay,
-        monthly_interest=Decimal(office.interest_per_month),
-    )
 
 
 def _time_zone() -> str:

@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "route": "esl_agent.cli.route:route",
     "run": "esl_agent.cli.run:run",
     "simulate": "esl_agent.cli.simulate:simulate",
+    "statement": "esl_agent.cli.statement:statement",
     "terms": "esl_agent.cli.terms:terms",
 }
 

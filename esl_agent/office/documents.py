@@ -1,26 +1,22 @@
-"""An invoice as the customer gets it: an HTML page and a PDF with the same words, in English or French."""
+"""Papers as customers get them: an HTML page or a PDF (pdf.py) with the same words, in English or French."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from esl_agent.core.office.arrears import yearly_rate
-from esl_agent.core.office.invoice import TAX
-from esl_agent.office.invoices import Invoice, InvoiceLine, lines_of
-from esl_agent.store.accounts import get_account
-from esl_agent.store.pool import Connection
+from esl_agent.store.accounts import Account
 
 #: What stands on an invoice, by language; {} takes a figure or a date.
 WORDS: Final = {
     "en": {
         "invoice": "Invoice",
-        "credit_note": "Credit note",
-        "number": "Number",
+        "credit_note_title": "Credit note",
         "account": "Account",
         "issued_on": "Date",
         "due_on": "Due",
@@ -32,17 +28,26 @@ WORDS: Final = {
         "amount": "Amount",
         "before_taxes": "Before taxes",
         "total": "Total",
-        "interest": "Amounts unpaid after the due date bear interest of {monthly} a month,"
+        "interest_note": "Amounts unpaid after the due date bear interest of {monthly} a month,"
         " compounded monthly ({yearly} a year).",
-        "usage": "Calls: {}",
-        "connection": "Connection fees: {}",
-        "forwarding": "Call forwarding: {}",
-        "payphone": "Calls from payphones: {}",
+        "calls_usage": "Calls: {}",
+        "calls_connection": "Connection fees: {}",
+        "calls_forwarding": "Call forwarding: {}",
+        "calls_payphone": "Calls from payphones: {}",
+        "statement": "Statement",
+        "period": "{since} to {until}",
+        "balance_on": "Balance at the beginning of {}",
+        "closing": "Balance at the end of {}",
+        "top_up": "Payment: {}",
+        "returned_payment": "Payment returned: {}",
+        "tax": "Taxes, invoice {}",
+        "interest": "Interest, invoice {}",
+        "credit_note": "Credit, invoice {}",
+        "brought_forward": "Brought forward {}",
     },
     "fr": {
         "invoice": "Facture",
-        "credit_note": "Note de crédit",
-        "number": "Numéro",
+        "credit_note_title": "Note de crédit",
         "account": "Compte",
         "issued_on": "Date",
         "due_on": "Échéance",
@@ -54,12 +59,22 @@ WORDS: Final = {
         "amount": "Montant",
         "before_taxes": "Avant taxes",
         "total": "Total",
-        "interest": "Les montants impayés après l'échéance portent intérêt à {monthly} par mois,"
+        "interest_note": "Les montants impayés après l'échéance portent intérêt à {monthly} par mois,"
         " composé mensuellement ({yearly} par année).",
-        "usage": "Appels : {}",
-        "connection": "Frais de connexion : {}",
-        "forwarding": "Renvoi d'appels : {}",
-        "payphone": "Appels de téléphones publics : {}",
+        "calls_usage": "Appels : {}",
+        "calls_connection": "Frais de connexion : {}",
+        "calls_forwarding": "Renvoi d'appels : {}",
+        "calls_payphone": "Appels de téléphones publics : {}",
+        "statement": "Relevé",
+        "period": "{since} au {until}",
+        "balance_on": "Solde au début du {}",
+        "closing": "Solde à la fin du {}",
+        "top_up": "Paiement : {}",
+        "returned_payment": "Paiement retourné : {}",
+        "tax": "Taxes, facture {}",
+        "interest": "Intérêt, facture {}",
+        "credit_note": "Crédit, facture {}",
+        "brought_forward": "Report {}",
         "GST": "TPS",
         "QST": "TVQ",
     },
@@ -83,6 +98,21 @@ class Issuer:
     monthly_interest: Decimal = Decimal("0.02")
 
 
+class CallsLine(Protocol):
+    """What calls to one destination came to, by the kind of charge."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def calls(self) -> int | None: ...
+    @property
+    def billed_seconds(self) -> int | None: ...
+    @property
+    def amount(self) -> Decimal: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A line of the table, as it is printed."""
@@ -99,77 +129,73 @@ class Document:
 
     language: str
     title: str
+    subtitle: str  # an invoice's number, a statement's period
     issuer: Issuer
     tax_numbers: tuple[str, ...]
     customer: tuple[str, ...]  # name and address, a line each
-    facts: tuple[tuple[str, str], ...]  # number, dates
+    facts: tuple[tuple[str, str], ...]  # account, dates
     words: dict[str, str]
     rows: tuple[Row, ...]
-    before_taxes: str
-    taxes: tuple[tuple[str, str], ...]
-    total: str
+    sums: tuple[tuple[str, str], ...]
+    total: tuple[str, str]
     notes: tuple[str, ...]
 
 
-def document_of(conn: Connection, invoice: Invoice, issuer: Issuer) -> Document:
-    """An invoice or credit note, ready to be set."""
-    account = get_account(conn, invoice.account_id)
-    language = account.language
-    words = WORDS[language]
-    lines = lines_of(conn, invoice)
-    is_note = invoice.credits is not None
-    facts = [
-        (words["number"], invoice.invoice_number),
-        (words["account"], str(invoice.account_id)),
-        (words["issued_on"], _day(invoice.issued_on)),
-        (words["credits"], invoice.credits or "") if is_note else (words["due_on"], _day(invoice.due_on)),
-    ]
-    notes = [invoice.note] if invoice.note else []
-    if not is_note:
-        monthly, yearly = issuer.monthly_interest, yearly_rate(issuer.monthly_interest)
-        rates = {"monthly": _percent(monthly, language), "yearly": _percent(yearly, language)}
-        notes += [words["interest"].format(**rates), *filter(None, [issuer.how_to_pay])]
+def letter(
+    account: Account,
+    issuer: Issuer,
+    *,
+    title: str,
+    subtitle: str,
+    facts: Sequence[tuple[str, str]],
+    rows: Sequence[Row],
+    sums: Sequence[tuple[str, str]],
+    total: tuple[str, str],
+    notes: Sequence[str] = (),
+) -> Document:
+    """What every paper to a customer has: who it is from, to whom, and in which language."""
+    words = WORDS[account.language]
     return Document(
-        language=language,
-        title=words["credit_note" if is_note else "invoice"],
+        language=account.language,
+        title=title,
+        subtitle=subtitle,
         issuer=issuer,
         tax_numbers=tuple(f"{words.get(tax, tax)} {number}" for tax, number in issuer.tax_numbers),
         customer=(account.name, *account.address.splitlines()),
-        facts=tuple(facts),
+        facts=((words["account"], str(account.account_id)), *facts),
         words=words,
-        rows=tuple(_row(line, words, language) for line in lines if line.kind != TAX),
-        before_taxes=_money(invoice.before_taxes, language),
-        taxes=tuple(
-            (_tax(line, words, language), _money(line.amount, language)) for line in lines if line.kind == TAX
-        ),
-        total=f"{_money(invoice.total, language)} {invoice.currency}",
+        rows=tuple(rows),
+        sums=tuple(sums),
+        total=total,
         notes=tuple(notes),
     )
 
 
 def as_html(document: Document) -> str:
     """A page that stands by itself."""
-    return _pages.get_template("invoice.html").render(document=document)
+    return _pages.get_template("letter.html").render(document=document)
 
 
-def _row(line: InvoiceLine, words: dict[str, str], language: str) -> Row:
-    is_calls = line.calls is not None
+def interest_note(issuer: Issuer, language: str) -> str:
+    """Both rates, as the law wants them printed (terms 7)."""
+    monthly, yearly = issuer.monthly_interest, yearly_rate(issuer.monthly_interest)
+    rates = {"monthly": _percent(monthly, language), "yearly": _percent(yearly, language)}
+    return WORDS[language]["interest_note"].format(**rates)
+
+
+def calls_row(line: CallsLine, language: str) -> Row:
+    """What calls to a destination came to."""
+    words = WORDS[language]
     minutes = Decimal(line.billed_seconds or 0) / 60
     return Row(
-        words.get(line.kind, "{}").format(line.description) if is_calls else line.description,
-        str(line.calls) if is_calls else "",
-        _number(minutes.quantize(Decimal("0.1")), language) if is_calls and line.billed_seconds else "",
-        _money(line.amount, language),
+        words[f"calls_{line.kind}"].format(line.description),
+        str(line.calls),
+        _number(minutes.quantize(Decimal("0.1")), language) if line.billed_seconds else "",
+        money_text(line.amount, language),
     )
 
 
-def _tax(line: InvoiceLine, words: dict[str, str], language: str) -> str:
-    """`GST 5 %`, with the name and the comma of the language."""
-    tax, _, rate = line.description.partition(" ")
-    return f"{words.get(tax, tax)} {rate.replace('.', ',') if language == 'fr' else rate}"
-
-
-def _money(amount: Decimal, language: str) -> str:
+def money_text(amount: Decimal, language: str) -> str:
     return _number(amount.quantize(CENT), language)
 
 
@@ -181,7 +207,3 @@ def _number(number: Decimal, language: str) -> str:
     """12,345.60 in English, 12 345,60 in French; thin spaces keep it on one line."""
     text = f"{number:,f}"
     return text.replace(",", "\N{NO-BREAK SPACE}").replace(".", ",") if language == "fr" else text
-
-
-def _day(day: date) -> str:
-    return day.isoformat()

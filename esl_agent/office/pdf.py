@@ -1,4 +1,4 @@
-"""An invoice set as a PDF of Letter size, with ReportLab."""
+"""A paper set as a PDF of Letter size, with ReportLab."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ FLUSH: Final = ("RIGHTPADDING", (-1, 0), (-1, -1), 0)
 def as_pdf(document: Document) -> bytes:
     """The document on as many pages as it needs; the table's head stands on each."""
     sheet = io.BytesIO()
-    number = document.facts[0][1]
     SimpleDocTemplate(
         sheet,
         pagesize=LETTER,
@@ -41,7 +40,7 @@ def as_pdf(document: Document) -> bytes:
         rightMargin=MARGIN,
         topMargin=MARGIN,
         bottomMargin=MARGIN,
-        title=f"{document.title} {number}",
+        title=f"{document.title} {document.subtitle}",
         author=document.issuer.name,
         lang=document.language,
         invariant=True,
@@ -53,7 +52,7 @@ def _head(document: Document) -> Flowable:
     issuer = document.issuer
     own = [_text(issuer.name, HEAD)]
     own += [_text(line, SMALL) for line in (*issuer.address, issuer.contact, *document.tax_numbers) if line]
-    title = [_text(document.title, TITLE), _text(document.facts[0][1], PLAIN)]
+    title = [_text(document.title, TITLE), _text(document.subtitle, PLAIN)]
     return Table([[title, own]], colWidths=["60%", "40%"], style=[("VALIGN", (0, 0), (-1, -1), "TOP"),
                  ("LINEBELOW", (0, 0), (-1, 0), 1.2, INK), ("BOTTOMPADDING", (0, 0), (-1, 0), 10),
                  ("LEFTPADDING", (0, 0), (0, 0), 0)])  # fmt: skip
@@ -63,7 +62,7 @@ def _parties(document: Document) -> Flowable:
     customer = [_text(document.words["billed_to"], SMALL)]
     customer += [_text(line, PLAIN) for line in document.customer]
     facts = Table(
-        [[_text(name, SMALL), _text(value, RIGHT)] for name, value in document.facts[1:]],
+        [[_text(name, SMALL), _text(value, RIGHT)] for name, value in document.facts],
         colWidths=["50%", "50%"],
         style=[("TOPPADDING", (0, 0), (-1, -1), 0), ("BOTTOMPADDING", (0, 0), (-1, -1), 1), FLUSH],
     )
@@ -82,9 +81,8 @@ def _body(document: Document) -> list[Flowable]:
         ]
         for row in document.rows
     ]
-    sums = [(words["before_taxes"], document.before_taxes), *document.taxes]
-    foot = [["", "", _text(name, RIGHT), _text(amount, RIGHT)] for name, amount in sums]
-    foot.append(["", "", _text(words["total"], HEAD_RIGHT), _text(document.total, HEAD_RIGHT)])
+    foot = [["", "", _text(name, RIGHT), _text(amount, RIGHT)] for name, amount in document.sums]
+    foot.append([_text(document.total[0], HEAD_RIGHT), "", "", _text(document.total[1], HEAD_RIGHT)])
     last = len(rows)
     table = Table(
         [head, *rows, *foot],
@@ -94,7 +92,8 @@ def _body(document: Document) -> list[Flowable]:
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ("LINEBELOW", (0, 0), (-1, 0), 0.8, INK),
             ("LINEBELOW", (0, 1), (-1, last), 0.4, LINE),
-            ("LINEABOVE", (2, -1), (-1, -1), 1.2, INK),
+            ("LINEABOVE", (0, -1), (-1, -1), 1.2, INK),
+            ("SPAN", (0, -1), (2, -1)),
             ("LEFTPADDING", (0, 0), (0, -1), 0),
             FLUSH,
         ],

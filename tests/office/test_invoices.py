@@ -15,7 +15,8 @@ from fixtures.records import S, a_cdr, an_account
 from esl_agent.core.money import amount as money
 from esl_agent.core.office.invoice import TAX
 from esl_agent.office.charges import Charge, add_single
-from esl_agent.office.documents import Issuer, as_html, document_of
+from esl_agent.office.documents import Issuer, as_html
+from esl_agent.office.invoice_paper import invoice_paper
 from esl_agent.office.invoices import (
     Invoice,
     InvoiceError,
@@ -199,7 +200,7 @@ def test_what_the_customer_gets(conn: Connection) -> None:
     charged(conn, "1234.50")
     invoice = issued(conn)
 
-    page = as_html(document_of(conn, invoice, ISSUER))
+    page = as_html(invoice_paper(conn, invoice, ISSUER))
 
     for text in ("A &lt;garage&gt; &amp; sons", "2026-000001", "1,234.50", "GST 5 %", "QST 9.975 %",
                  "GST 123456789 RT0001", "2 % a month", "26.82 % a year",
@@ -212,7 +213,7 @@ def test_and_in_french(conn: Connection) -> None:
     change_billing(conn, PAYER, Billing(language="fr"))
     charged(conn, "1234.50")
 
-    page = as_html(document_of(conn, issued(conn), ISSUER))
+    page = as_html(invoice_paper(conn, issued(conn), ISSUER))
 
     for text in ("Facture", "1\N{NO-BREAK SPACE}234,50", "TPS 5 %", "TVQ 9,975 %", "26,82 % par année"):
         assert text in page, text
@@ -223,11 +224,11 @@ def test_a_pdf_of_many_pages(conn: Connection) -> None:
     for number in range(120):
         charged(conn, "1.25", f"ticket {number}")
 
-    content = as_pdf(document_of(conn, issued(conn), ISSUER))
+    content = as_pdf(invoice_paper(conn, issued(conn), ISSUER))
 
     assert content.startswith(b"%PDF-")
     assert content.count(b"/Type /Page\n") >= 3
-    assert as_pdf(document_of(conn, list_invoices(conn)[0], ISSUER)) == content  # the same bytes each time
+    assert as_pdf(invoice_paper(conn, list_invoices(conn)[0], ISSUER)) == content  # the same bytes each time
 
 
 def test_the_commands(
