@@ -100,7 +100,7 @@ def test_calls_are_rated_the_ledger_took_as_much_and_nothing_is_left_running(dem
     assert "CDRs come to 0.2371 CAD, and the ledger took 0.2371 CAD." in output
     words = re.findall(r"Z (?:INFO|WARNING) +([A-Z_]+)", output)
     assert {"CALL_ADMITTED", "CALL_ANSWERED", "CALL_CUT", "CALL_LOW_BALANCE", "CALL_REFUSED"} <= set(words)
-    [mexico] = [line for line in output.splitlines() if "525512345678" in line and "Mexico - " in line]
+    [mexico] = [line for line in output.splitlines() if "525512345678   NORMAL_CLEARING" in line]
     assert " 60 " in mexico
     assert "0.0200" in mexico
     assert "1003   A café" in output
