@@ -140,12 +140,10 @@ class Admission:
     def _refuse(self, question: Question, decision: Decision, admission_uuid: str) -> None:
         self._say("CALL_REFUSED", question, decision, reason=decision.reason, rule=decision.rule,
                   detail=decision.detail or None)  # fmt: skip
-        if not self._has_journal_room():
-            return  # the line above is all: what is left of the journal is for calls that were made
-        if goes_out(question) or not decision.account_id:
-            self._settle(refused_cdr(question, decision, admission_uuid))
-        else:
+        if not goes_out(question) and decision.account_id:
             self._desk.refuse_inbound(question.caller_leg_uuid, str(decision.reason))
+        elif self._has_journal_room():  # what is left of it otherwise is for calls that were made
+            self._settle(refused_cdr(question, decision, admission_uuid))
 
     def _say(self, word: str, question: Question, decision: Decision, **more: object) -> None:
         self._log(

@@ -156,6 +156,15 @@ def test_a_port_that_is_taken_is_told_in_a_line(run: Callable[..., Running], sim
     assert "Traceback" not in agent.text()
 
 
+def test_a_journal_that_another_daemon_has_is_told_in_a_line(run: Callable[..., Running]) -> None:
+    first = run()
+    first.wait_for("SWITCH_CONNECTED")
+    second = run()
+    assert second.ended() == 1
+    assert f"in use by process {first.process.pid}: each daemon needs" in second.text()
+    assert "Traceback" not in second.text()
+
+
 def test_without_a_database_it_waits_for_one_and_can_be_stopped(run: Callable[..., Running]) -> None:
     agent = run(ESL_AGENT_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
     agent.wait_for("DB_DOWN")

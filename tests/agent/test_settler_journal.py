@@ -156,6 +156,23 @@ def test_more_than_memory_holds_is_read_back_in_order(
     assert journal.wait_for("JOURNAL_REPLAYED")[0]["since"] == "outage"
 
 
+def test_what_was_damaged_on_disk_meanwhile_holds_up_nothing_else(
+    start: Start, away: Nowhere, conn: Connection, journal: Journal, tmp_path: Path
+) -> None:
+    an_account(conn, 1001, "5")
+    settler = start(away, in_memory_max=5)
+    legs = settle(settler, 20)
+    wait_until(lambda: settler.unkept == 0, "it is not on disk")
+    (segment,) = a_journal(tmp_path).folder.glob("segment-*")
+    segment.write_bytes(segment.read_bytes().replace(b"leg 0012", b"leg 9999"))
+    away.come_back()
+    assert settler.wait_empty(PATIENCE_S)
+    assert legs_by_time(conn) == [leg for leg in legs if leg != "leg 0012"]
+    (broken,) = journal.of("JOURNAL_BROKEN")
+    assert broken["problem"] == "the checksum differs"
+    assert b"leg 9999" in (segment.parent / str(broken["file"])).read_bytes()
+
+
 def test_those_whose_calls_left_money_are_told_after_an_outage_too(
     start: Start, away: Nowhere, conn: Connection
 ) -> None:
