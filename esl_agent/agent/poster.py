@@ -20,7 +20,7 @@ from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow, Source
 from esl_agent.store.journal_records import Record
 from esl_agent.store.pool import Connection
-from esl_agent.store.record_writer import account_of, write_records
+from esl_agent.store.record_writer import Written, account_of, write_apart, write_records
 from esl_agent.store.settle import Settled
 from esl_agent.store.unwritable import Refused
 
@@ -43,6 +43,10 @@ class DatabaseLacksError(Exception):
 
 class RecordRefusedError(Exception):
     """Postgres refuses this record, with an error that looks like an outage."""
+
+
+#: Postgres answered, and refused: an outage is waited for before it comes to that.
+REFUSALS: Final = (psycopg.Error, UnicodeError, RecordRefusedError)
 
 
 class Poster:
@@ -70,23 +74,15 @@ class Poster:
 
     def write(self, records: Sequence[Record]) -> list[Refused]:
         """Return once all are in Postgres, but those returned, which it refuses for themselves."""
-        refused = self._write(records)
+        written, refused = write_apart(records, self._write, REFUSALS)
+        for row, result in written:
+            if result.settled:
+                self._tell(row, result)
         self._freed({account_of(record) for record in records})
         return refused
 
-    def _write(self, records: Sequence[Record]) -> list[Refused]:
-        try:
-            results = self._when_there(lambda conn: write_records(conn, records, self._today()))
-        except (psycopg.Error, UnicodeError, RecordRefusedError) as error:
-            # Postgres answered, and refused.  One record must not take the others with it.
-            if len(records) == 1:
-                return [Refused(records[0], " ".join(str(error).split()))]
-            half = len(records) // 2
-            return self._write(records[:half]) + self._write(records[half:])
-        for row, result in results:
-            if result.settled:
-                self._tell(row, result)
-        return []
+    def _write(self, records: Sequence[Record]) -> list[Written]:
+        return self._when_there(lambda conn: write_records(conn, records, self._today()))
 
     def _when_there(self, work: Callable[[Connection], Result]) -> Result:
         """What `work` returns, tried again for as long as the database is away, or lacks something."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,17 +14,18 @@ import msgspec
 import psycopg
 
 from esl_agent import config as configuration
+from esl_agent.agent.clock import calendar
 from esl_agent.agent.journal_place import journal_folder, journal_of
 from esl_agent.cli.database import configured, with_database
 from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table
 from esl_agent.config import JournalConfig
 from esl_agent.store.cdrs import to_time
 from esl_agent.store.journal import MB, Journal, JournalError, JournalInUse, unusable
-from esl_agent.store.journal_records import BrokenRecord
+from esl_agent.store.journal_records import BrokenRecord, Record
 from esl_agent.store.journal_summary import Summary, look
 from esl_agent.store.pool import Connection
-from esl_agent.store.record_writer import account_of, leg_of, write_records
-from esl_agent.store.unwritable import Refused, read_refused, rewrite, unwritable_files
+from esl_agent.store.record_writer import Written, account_of, leg_of, write_apart, write_records
+from esl_agent.store.unwritable import read_refused, rewrite, set_aside, unwritable_files
 
 #: Records in one commit.
 BATCH_MAX: Final = 200
@@ -70,16 +74,17 @@ def replay(conn: Connection, folder: Path | None) -> None:
     What is in the database already changes nothing, so it may be repeated.
     Exits with 1 if Postgres still refuses something.
     """
-    config = configured().journal
+    settings = configured()
+    config, today = settings.journal, calendar(settings.admission.time_zone)()
     where = _folder_of(config, folder)
     if not where.is_dir():
         raise JournalError(f"there is no journal in {where}")
     try:
         waiting = journal_of(msgspec.structs.replace(config, folder=str(where)), os.environ)
-        click.echo(f"{_write_waiting(conn, waiting)} records were waiting and are written")
+        click.echo(f"{_write_waiting(conn, waiting, today)} records were waiting")
     except JournalInUse:
         click.echo(f"a daemon is at work in {where} and writes what waits by itself")
-    written, left = _write_refused(conn, where)
+    written, left = _write_refused(conn, where, today)
     click.echo(f"{written} of {written + left} records that were set aside are written")
     raise SystemExit(int(left > 0))
 
@@ -88,13 +93,17 @@ def _folder_of(config: JournalConfig, folder: Path | None) -> Path:
     return folder.absolute() if folder else journal_folder(config, os.environ)
 
 
-def _write_waiting(conn: Connection, waiting: Journal) -> int:
+def _write_waiting(conn: Connection, waiting: Journal, today: date) -> int:
+    """How many there were; those that Postgres refuses are set aside."""
+    write = partial(_write, conn, today)
     waiting.open()
     reached, count = waiting.begins, 0
     try:
         while reached < waiting.ends:
             read = waiting.read(reached, waiting.ends, BATCH_MAX)
-            write_records(conn, [record for record, _ in read.records])
+            _, refused = write_apart([record for record, _ in read.records], write, REFUSALS)
+            if refused:
+                set_aside(waiting.folder, refused)
             reached = read.reached
             count += len(read.records)
             for name, problem in read.broken:
@@ -104,21 +113,21 @@ def _write_waiting(conn: Connection, waiting: Journal) -> int:
     return count
 
 
-def _write_refused(conn: Connection, folder: Path) -> tuple[int, int]:
+def _write(conn: Connection, today: date, records: Sequence[Record]) -> list[Written]:
+    return write_records(conn, records, today)
+
+
+def _write_refused(conn: Connection, folder: Path, today: date) -> tuple[int, int]:
     """How many are written, and how many are still refused and stay in their files."""
     written = left = 0
     for path in unwritable_files(folder):
-        still: list[Refused] = []
         try:
             records = [read_refused(line).record for line in path.read_bytes().splitlines()]
         except BrokenRecord as error:
             raise JournalError(f"{path}: {error}: mend the line, or move the file elsewhere") from None
-        for record in records:
-            try:
-                write_records(conn, [record])
-            except REFUSALS as error:
-                still.append(Refused(record, " ".join(str(error).split())))
-                click.echo(f"{leg_of(record)}: {still[-1].error}", err=True)
+        _, still = write_apart(records, partial(_write, conn, today), REFUSALS) if records else ([], [])
+        for each in still:
+            click.echo(f"{leg_of(each.record)}: {each.error}", err=True)
         rewrite(path, still)
         written += len(records) - len(still)
         left += len(still)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from esl_agent.store.cdrs import CdrRow
@@ -10,11 +10,12 @@ from esl_agent.store.journal_records import Record, Release, Settlement
 from esl_agent.store.pool import Connection
 from esl_agent.store.release import release_many
 from esl_agent.store.settle import Settled, settle_many
+from esl_agent.store.unwritable import Refused
+
+Written = tuple[CdrRow, Settled]
 
 
-def write_records(
-    conn: Connection, records: Sequence[Record], today: date | None = None
-) -> list[tuple[CdrRow, Settled]]:
+def write_records(conn: Connection, records: Sequence[Record], today: date | None = None) -> list[Written]:
     """Settle and release; what became of each row.  Records that were written before change nothing.
 
     Settle first: a release may be of a leg that one of these settlements hands its hold to.
@@ -27,6 +28,26 @@ def write_records(
     if releases:
         release_many(conn, releases)
     return list(zip(rows, results, strict=True))
+
+
+def write_apart(
+    records: Sequence[Record],
+    write: Callable[[Sequence[Record]], list[Written]],
+    refusals: tuple[type[Exception], ...],
+) -> tuple[list[Written], list[Refused]]:
+    """What `write` returned, and the records that it refuses by themselves, raising one of `refusals`.
+
+    One record must not take the others with it: a batch that is refused is written by halves.
+    """
+    try:
+        return write(records), []
+    except refusals as error:
+        if len(records) == 1:
+            return [], [Refused(records[0], " ".join(str(error).split()))]
+    half = len(records) // 2
+    written, refused = write_apart(records[:half], write, refusals)
+    more_written, more_refused = write_apart(records[half:], write, refusals)
+    return written + more_written, refused + more_refused
 
 
 def account_of(record: Record) -> int:

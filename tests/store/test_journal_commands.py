@@ -69,11 +69,22 @@ def test_what_a_dead_daemon_left_is_written_once(run: Run, kept: Journal, conn: 
     an_account(conn, 1001, "5")
     put(kept, "one", "two")
     result = run("replay")
-    assert (result.exit_code, result.output.splitlines()[0]) == (0, "3 records were waiting and are written")
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, "3 records were waiting")
     assert legs(conn) == {"one", "two"}
     assert money(conn, 1001) == ("4.9750", "0.0000")
     assert run("replay").output.startswith("0 records were waiting")
     assert list(kept.folder.glob("segment-*")) == []
+
+
+def test_what_postgres_refuses_of_it_is_set_aside(run: Run, kept: Journal, conn: Connection) -> None:
+    an_account(conn, 1001, "5")
+    put(kept, "one", "bad\0leg", "two")
+    result = run("replay")
+    assert result.exit_code == 1
+    assert "0 of 1 records that were set aside are written" in result.output
+    assert legs(conn) == {"one", "two"}
+    assert list(kept.folder.glob("segment-*")) == []
+    assert len(list(kept.folder.glob("unwritable-*"))) == 1
 
 
 def test_what_was_refused_is_written_when_it_has_been_mended(
