@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-import gevent
 from gevent.event import Event
 
 Item = TypeVar("Item")
@@ -24,6 +23,7 @@ class BatchQueue(Generic[Item]):
         self._queue_max = queue_max
         self._batch_max = batch_max
         self._filled = Event()
+        self._is_awaited = Event()
         self._emptied = Event()
         self._emptied.set()
         self._working = 0
@@ -32,25 +32,29 @@ class BatchQueue(Generic[Item]):
         """Items waiting or being worked on."""
         return len(self._items) + self._working
 
-    def put(self, item: Item) -> None:
+    def put(self, item: Item, *, is_awaited: bool = False) -> None:
+        """`is_awaited`: somebody waits for what becomes of it, so no batch is to gather any longer."""
         if len(self._items) >= self._queue_max:
             raise QueueFullError
         self._items.append(item)
         self._emptied.clear()
         self._filled.set()
+        if is_awaited:
+            self._is_awaited.set()
 
     def run(self, work: Callable[[Sequence[Item]], None], gather_s: float = 0.0) -> None:
         """Work off batches for ever; several may run at once.  `work` must not raise: it owns its batch.
 
-        `gather_s` is waited for a batch to grow, where nobody waits for what becomes of it.
+        `gather_s` is waited for a batch to grow, as long as nobody waits for what becomes of it.
         """
         while True:
             self._filled.wait()
             if gather_s and len(self._items) < self._batch_max:
-                gevent.sleep(gather_s)
+                self._is_awaited.wait(gather_s)
             batch = [self._items.popleft() for _ in range(min(len(self._items), self._batch_max))]
             if not self._items:
                 self._filled.clear()
+                self._is_awaited.clear()
             self._working += len(batch)
             if batch:  # another may have taken all
                 work(batch)

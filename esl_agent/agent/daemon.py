@@ -59,8 +59,6 @@ from esl_agent.switch.link import LinkChange, LinkState, SwitchLink
 
 #: How often partitions are made ahead.
 PARTITIONS_EVERY_S: Final = 3_600
-#: While the commit of one batch of holds is under way the next is decided; each locks its accounts in order.
-HOLDS_AT_ONCE: Final = 2
 #: How often admitted legs that never came are looked for.
 OVERDUE_EVERY_S: Final = 30
 #: How often the start tries a database that is away.
@@ -132,7 +130,7 @@ class Daemon:
             switch=switch_name_of(config),
             may_act=self._duty.may_act,
         )
-        self._switchboard = switchboard = Switchboard(self._link.command, log, may_act=self._duty.may_act)
+        self._switchboard = switchboard = Switchboard(self._link.order, log, may_act=self._duty.may_act)
         self.desk = Desk(
             policy=self._policy,
             book=self._book,
@@ -184,7 +182,7 @@ class Daemon:
             policy=self._policy,
             operator=operator_policy_of(config),
             today=calendar(config.time_zone),
-            hold=self._holder.ask,
+            hold=self._holder.ask_now,
             settle=settler.settle,
             release=settler.release,
             has_journal_room=lambda: settler.is_accepting,
@@ -230,7 +228,7 @@ class Daemon:
         has_turn = self._duty.begin(self._stop)
         parts: Sequence[Callable[[], None]] = (
             self._timers.run,
-            *[self._holder.run] * HOLDS_AT_ONCE,
+            self._holder.run,
             self._settler.run,
             self._listener.run,
             self._duty.run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import gevent
 import psycopg
@@ -14,6 +14,9 @@ from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.core.call_signals import Event, Held, HoldFailed, HoldMoney, HoldRefused
 from esl_agent.noc.log import Log
 from esl_agent.store.holds import HoldRequest, HoldResult, Outcome, hold_many
+
+#: So long a call that goes on meanwhile waits for others, to share their commit.
+GATHER_S: Final = 0.04
 
 #: Who asked is told what came of it.
 Tell = Callable[[Event], None]
@@ -60,18 +63,38 @@ class Holder:
         known: str | None = None,
         takes_from: tuple[str, ...] = (),
     ) -> None:
-        """`known` (agent/known.py) is kept with what is held; `takes_from` are other legs of the call."""
+        """For a call that goes on meanwhile: others are awaited for a while, to share the commit.
+
+        `known` (agent/known.py) is kept with what is held; `takes_from` are other legs of the call.
+        """
+        self._put(account_id, leg_uuid, hold, tell, known, takes_from, is_awaited=False)
+
+    def ask_now(self, account_id: int, leg_uuid: str, hold: HoldMoney, tell: Tell, known: str) -> None:
+        """For a caller who waits for the answer."""
+        self._put(account_id, leg_uuid, hold, tell, known, (), is_awaited=True)
+
+    def _put(
+        self,
+        account_id: int,
+        leg_uuid: str,
+        hold: HoldMoney,
+        tell: Tell,
+        known: str | None,
+        takes_from: tuple[str, ...],
+        *,
+        is_awaited: bool,
+    ) -> None:
         request = HoldRequest(
             account_id, leg_uuid, hold.least, hold.want, hold.spare, self._switch, known, takes_from
         )
         try:
-            self._queue.put(Asked(request, tell))
+            self._queue.put(Asked(request, tell), is_awaited=is_awaited)
         except QueueFullError:
             self._log("QUEUE_FULL", queue="holds", limit=self._queue_max)
             gevent.spawn(tell, HoldFailed())  # not before the effects of the asker's step are out
 
     def run(self) -> None:
-        self._queue.run(self._work)
+        self._queue.run(self._work, GATHER_S)
 
     def wait_empty(self, timeout_s: float) -> bool:
         return self._queue.wait_empty(timeout_s)

@@ -33,7 +33,7 @@ from esl_agent.store.unwritable import Refused, set_aside
 #: How often a full queue is looked at again.
 FULL_PAUSE_S: Final = 0.05
 #: Nobody waits for a settlement: so long others are awaited, to share its fsync and its commit.
-GATHER_S: Final = 0.02
+GATHER_S: Final = 0.05
 #: How often the journal is tidied up, its room looked at, and a disk that failed tried again.
 UPKEEP_S: Final = 1.0
 #: Since when records have waited that are replayed.

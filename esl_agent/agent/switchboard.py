@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
-
-import gevent
 
 from esl_agent.agent.clock import monotonic_us
 from esl_agent.agent.worst import Worst
@@ -28,12 +27,12 @@ GONE: Final = ("-ERR No such channel", "-ERR no such channel", "-ERR invalid uui
 class Switchboard:
     def __init__(
         self,
-        command: Callable[[Api], str],
+        order: Callable[[Api, Callable[[str | SwitchError], None]], None],
         log: Log,
         now_us: Callable[[], int] = monotonic_us,
         may_act: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._command = command
+        self._order = order
         self._log = log
         self._now_us = now_us
         self._may_act = may_act
@@ -87,22 +86,23 @@ class Switchboard:
         except CommandError as error:
             self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, answer=str(error))
             return
+        if not self._may_act():
+            return
         for api in apis:
             self._in_flight += 1
-            gevent.spawn(self._run, leg_uuid, api, self._now_us())
+            answered = partial(self._answered, leg_uuid, api, self._now_us())
+            try:
+                self._order(api, answered)
+            except SwitchError as error:
+                answered(error)
 
-    def _run(self, leg_uuid: str, api: Api, ordered_us: int) -> None:
-        try:
-            if not self._may_act():
-                return
-            answer = self._command(api)
-            if answer.startswith("-ERR") and not answer.startswith(GONE):
-                self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, command=api, answer=answer)
-        except SwitchError as error:
-            self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, answer=str(error))
-        finally:
-            self._in_flight -= 1
-            self._measure(ordered_us)
+    def _answered(self, leg_uuid: str, api: Api, ordered_us: int, answer: str | SwitchError) -> None:
+        self._in_flight -= 1
+        self._measure(ordered_us)
+        if isinstance(answer, SwitchError):
+            self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, answer=str(answer))
+        elif answer.startswith("-ERR") and not answer.startswith(GONE):
+            self._log("SWITCH_COMMAND_FAILED", leg=leg_uuid, command=api, answer=answer)
 
     def _measure(self, ordered_us: int) -> None:
         now_us = self._now_us()

@@ -8,12 +8,13 @@ control characters) are quoted and escaped, so that a line is always one line.
 
 from __future__ import annotations
 
-import datetime
 import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, Protocol, TextIO
 
 import structlog
@@ -29,6 +30,8 @@ NUMBER_FIELDS: Final = frozenset({"to", "caller", "number", "forwarded_from"})
 NUMBER_SHOWN_DIGITS: Final = 4
 VALUE_MAX: Final = 200
 
+#: ASCII without white space, quotes, = and \\; and the same of all characters there are.
+_PLAIN_ASCII: Final = re.compile(r"[!#-&(-<>-\[\]-~]{1,200}")
 _PLAIN_VALUE: Final = re.compile(r"[^\s\"'=\\]{1,200}")
 
 
@@ -88,10 +91,15 @@ def _word_logger(writer: LineWriter, threshold: int) -> type[structlog.BoundLogg
 
 
 def _stamp(logger: object, level: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    now = datetime.datetime.now(datetime.UTC)
-    fields["time"] = now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
+    second, ms = divmod(time.time_ns() // 1_000_000, 1_000)
+    fields["time"] = f"{_second(second)}.{ms:03d}Z"
     fields["level"] = level
     return fields
+
+
+@lru_cache(maxsize=1)
+def _second(epoch_s: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(epoch_s))
 
 
 def _mask(logger: object, level: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -125,6 +133,8 @@ def _pairs(fields: Mapping[str, Any]) -> str:
 
 def _value(value: object) -> str:
     text = str(value)
+    if _PLAIN_ASCII.fullmatch(text):
+        return text
     if text.isprintable() and _PLAIN_VALUE.fullmatch(text):
         return text
     if len(text) > VALUE_MAX:

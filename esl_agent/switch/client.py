@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, cast
 
 from gevent import socket as gevent_socket
@@ -104,9 +104,18 @@ class SwitchConnection(SafeProtocol, InboundESL):  # type: ignore[misc]  # green
 
         For commands that are quick: all others on this connection wait behind it.
         """
-        answer = self.send(commands.api(command), deadline_s)
-        # A user with few rights is told so by a reply, which has no body.
-        return answer.body.decode("utf-8", "replace").rstrip() or answer.reply_text
+        return _said(self.send(commands.api(command), deadline_s))
+
+    def order(self, command: Api, tell: Callable[[str | ConnectionLost], object]) -> None:
+        """As `command` without waiting: `tell` is given what it says, or why that will never be known.
+
+        `tell` must not wait.
+        """
+
+        def hear(answer: Frame | ConnectionLost) -> None:
+            tell(_said(answer) if isinstance(answer, Frame) else answer)
+
+        self.tell_answer(commands.api(command), hear)
 
     def background(self, command: Api, deadline_s: float = JOB_DEADLINE_S) -> str:
         """As `command`, in a thread of the switch's own; BACKGROUND_JOB must be subscribed to here."""
@@ -136,3 +145,8 @@ class SwitchConnection(SafeProtocol, InboundESL):  # type: ignore[misc]  # green
 
     def _where(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+def _said(answer: Frame) -> str:
+    """What a command says; a user with few rights is told so by a reply, which has no body."""
+    return answer.body.decode("utf-8", "replace").rstrip() or answer.reply_text

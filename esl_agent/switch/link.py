@@ -94,6 +94,14 @@ class SwitchLink:
         """
         return self._standing().command(command, deadline_s or self._config.command_deadline_s)
 
+    def order(self, command: Api, tell: Callable[[str | ConnectionLost], object]) -> None:
+        """As `command` without waiting: `tell` is given what the switch says, or why that will not come.
+
+        The connection ends where an answer is too long in coming.  Raises
+        ConnectionLost or TooManyCommands; `tell` must not wait.
+        """
+        self._standing().order(command, tell)
+
     def background(self, command: Api, deadline_s: float | None = None) -> str:
         """As `command`, for one that takes the switch long: nothing waits behind it."""
         return self._standing().background(command, deadline_s or self._config.job_deadline_s)

@@ -77,7 +77,7 @@ class CallSession(SafeProtocol, OutboundSession):  # type: ignore[misc]  # green
 
         Waits until the connection ends, which the door sees to; raises ConnectionLost.
         """
-        answer = self._post(command).answer
+        answer = self.post(command)
         self._flush()
         while not answer.ready():
             self._read_some()
@@ -94,9 +94,9 @@ class CallSession(SafeProtocol, OutboundSession):  # type: ignore[misc]  # green
         The answers are waited for: a socket closed before could reset the
         connection while the switch still reads.
         """
-        setting = self._post(commands.execute("multiset", as_multiset(variables)))
+        setting = self.post(commands.execute("multiset", as_multiset(variables)))
         self.send(commands.leave())
-        reply = cast(Frame, setting.answer.get()).reply_text
+        reply = cast(Frame, setting.get()).reply_text
         if not reply.startswith("+OK"):
             raise CommandRefused(f"the switch refused to set variables: {reply[:200]!r}")
 

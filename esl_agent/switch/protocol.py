@@ -55,6 +55,8 @@ from esl_agent.switch.frames import (
 
 #: The buffer of a connection that brings no bursts; there may be many of them.
 BUFFER_BYTES: Final = 16 * 1024
+#: Of a burst so much is read before timers and others get a turn.
+BYTES_PER_TURN: Final = 128 * 1024
 #: Commands that may wait for their answers on one connection.
 IN_FLIGHT_MAX: Final = 10_000
 #: How long `close` waits for the connection's greenlets.
@@ -70,14 +72,14 @@ def never() -> bool:
 
 
 class _Waiting:
-    """A command that was sent, and the place where its answer will be put."""
+    """A command that was sent, and whom to tell of its answer."""
 
-    __slots__ = ("answer", "command", "sent_at")
+    __slots__ = ("command", "sent_at", "tell")
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, tell: Callable[[Frame | ConnectionLost], object]) -> None:
         self.command = command
         self.sent_at = time.monotonic()
-        self.answer: AsyncResult[Frame] = AsyncResult()
+        self.tell = tell
 
 
 class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no types
@@ -112,27 +114,38 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
         Raises CommandTimeout after `deadline_s`, ConnectionLost, or
         TooManyCommands when `in_flight_max` of them wait already.
         """
-        answer = self._post(command).answer
+        answer = self.post(command)
         answer.wait(deadline_s)
         if not answer.ready():
             raise CommandTimeout(f"the switch did not answer {str(command)!r} in {deadline_s} s")
         return cast(Frame, answer.get())
 
-    def post(self, command: Command) -> None:
-        """As `send` without waiting: its answer will be dropped."""
-        self._post(command)
+    def post(self, command: Command) -> AsyncResult[Frame]:
+        """As `send` without waiting: its answer will be put there."""
+        answer: AsyncResult[Frame] = AsyncResult()
 
-    def _post(self, command: Command) -> _Waiting:
+        def put(what: Frame | ConnectionLost) -> None:
+            if isinstance(what, ConnectionLost):
+                answer.set_exception(what)
+            else:
+                answer.set(what)
+
+        self.tell_answer(command, put)
+        return answer
+
+    def tell_answer(self, command: Command, tell: Callable[[Frame | ConnectionLost], object]) -> None:
+        """As `send` without waiting: `tell` is given the answer, or why none will come.
+
+        It is called in the greenlet that reads, and must not wait.
+        """
         # Nothing here waits, so the order of the answers is the order of the messages.
         if not self.connected:
             raise ConnectionLost(f"{str(command)!r} can't be sent: {self._reason()}")
         if len(self._waiting) >= self.in_flight_max:
             raise TooManyCommands(f"{len(self._waiting)} commands wait for the switch already")
-        waiting = _Waiting(command)
-        self._waiting.append(waiting)
+        self._waiting.append(_Waiting(command, tell))
         self._unsent.append(command.wire)
         self._something_to_send.set()
-        return waiting
 
     def _send_unsent(self) -> None:
         while self._something_to_send.wait() and self.connected:
@@ -159,30 +172,37 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
     def receive_events(self) -> None:
         """Read until the connection ends; whatever ends it becomes its reason."""
         self._begin_reading()
-        while self._read_some():
-            gevent.sleep(0)  # a burst must not keep timers from running
+        read = 0
+        while count := self._read_some():
+            read += count
+            if (
+                read >= BYTES_PER_TURN
+            ):  # what comes one by one is waited for, and others have their turn meanwhile
+                read = 0
+                gevent.sleep(0)
 
     def _begin_reading(self) -> None:
         self._decoder = decoder_of(self.names)
         self._reader = FrameReader(self.limits, self.buffer_bytes, self._hand_on)
 
-    def _read_some(self) -> bool:
-        """Wait for something to read, and take all that is whole of it; False where the connection ended."""
+    def _read_some(self) -> int:
+        """Wait for something to read, and take all that is whole of it; how much came, 0 at the end."""
         reader = self._reader
         try:
-            if count := self.sock.recv_into(reader.space()):
+            count: int = self.sock.recv_into(reader.space())
+            if count:
                 self.heard_at = time.monotonic()
                 reader.wrote(count)
                 for frame in reader:
                     self.handle_event(frame)
-                return True
+                return count
             cut = "" if reader.is_between_frames else " in the middle of a message"
             self.lose(ConnectionLost(f"the switch closed the connection{cut}"))
         except FrameError as error:
             self.lose(ConnectionLost(f"the switch sent what is no Event Socket message: {error}"))
         except OSError as error:
             self.lose(ConnectionLost(f"the switch can't be read from: {error}"))
-        return False
+        return 0
 
     def handle_event(self, event: Frame) -> None:
         """Take a frame other than an event; raises FrameError for one that has no business here."""
@@ -190,7 +210,7 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
         if kind in (COMMAND_REPLY, API_RESPONSE):
             if not self._waiting:
                 raise FrameError("an answer to nothing that was asked")
-            self._waiting.popleft().answer.set(event)
+            self._safe_exec_handler(self._waiting.popleft().tell, event)
         elif kind == LOG_DATA:
             for handler in self.event_handlers.get("log", ()):
                 self._safe_exec_handler(handler, event)
@@ -251,7 +271,7 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
         while self._waiting:
             waiting = self._waiting.popleft()
             lost = f"no answer to {str(waiting.command)!r} will come: {reason}"
-            waiting.answer.set_exception(ConnectionLost(lost))
+            self._safe_exec_handler(waiting.tell, ConnectionLost(lost))
 
     def wait_end(self, timeout_s: float | None = None) -> SwitchError | None:
         """Wait for the connection's end and tell its reason; None if it still stands after `timeout_s`."""

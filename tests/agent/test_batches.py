@@ -76,3 +76,18 @@ def test_where_nobody_waits_a_batch_gathers() -> None:
     assert queue.wait_empty(5)
     assert batches == [[0, 1, 2], [3]]
     worker.kill()
+
+
+def test_a_batch_gathers_no_longer_as_soon_as_somebody_waits() -> None:
+    queue = BatchQueue[int](queue_max=100, batch_max=10)
+    batches: list[list[int]] = []
+    worker = gevent.spawn(queue.run, lambda batch: batches.append(list(batch)), 3_600)
+    queue.put(0)
+    gevent.idle()
+    assert batches == []
+    queue.put(1, is_awaited=True)
+    assert queue.wait_empty(5)
+    assert batches == [[0, 1]]
+    queue.put(2)
+    assert not queue.wait_empty(0.01)
+    worker.kill()

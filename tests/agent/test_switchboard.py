@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import gevent
@@ -9,8 +10,12 @@ from gevent.event import Event
 
 from esl_agent.agent.switchboard import ROUND_TRIP_WINDOW_US, Switchboard
 from esl_agent.switch.commands import Api
+from esl_agent.switch.errors import SwitchError
 
 LEG: Final = "f7072568-ca1f-4ebc-9243-7e3e0cf03433"
+
+#: Who is told of an answer.
+Tell = Callable[[str | SwitchError], None]
 
 
 class SlowSwitch:
@@ -20,10 +25,9 @@ class SlowSwitch:
         self.asked: list[str] = []
         self.may_answer = Event()
 
-    def command(self, api: Api) -> str:
+    def order(self, api: Api, tell: Tell) -> None:
         self.asked.append(str(api))
-        self.may_answer.wait()
-        return "+OK"
+        self.may_answer.rawlink(lambda _: tell("+OK"))
 
 
 class Words:
@@ -38,7 +42,7 @@ class Words:
 
 def test_a_cut_that_is_moved_twice_before_the_switch_answers_is_scheduled_once() -> None:
     switch = SlowSwitch()
-    board = Switchboard(switch.command, Words())
+    board = Switchboard(switch.order, Words())
     board.arm_cut(LEG, 3, replaces=True)
     board.arm_cut(LEG, 5, replaces=True)
     gevent.sleep(0)
@@ -50,14 +54,14 @@ def test_a_cut_that_is_moved_twice_before_the_switch_answers_is_scheduled_once()
 
 def test_a_leg_that_can_not_be_named_is_logged_and_nothing_is_sent() -> None:
     switch, words = SlowSwitch(), Words()
-    board = Switchboard(switch.command, words)
+    board = Switchboard(switch.order, words)
     board.kill("x\nhupall", "ALLOTTED_TIMEOUT")
     assert (switch.asked, words.said) == ([], ["SWITCH_COMMAND_FAILED"])
 
 
 def test_the_longest_round_trip_is_remembered_for_a_while() -> None:
     switch, now_us = SlowSwitch(), 0
-    board = Switchboard(switch.command, Words(), lambda: now_us)
+    board = Switchboard(switch.order, Words(), lambda: now_us)
     assert board.round_trip_us == 0
     board.kill(LEG, "ALLOTTED_TIMEOUT")
     now_us += 31_000
@@ -73,11 +77,13 @@ def test_the_longest_round_trip_is_remembered_for_a_while() -> None:
 def test_what_a_command_costs_is_measured_while_others_wait() -> None:
     switch, now_us = SlowSwitch(), 0
 
-    def answer_each_after_a_millisecond(api: Api) -> str:
-        nonlocal now_us
-        switch.may_answer.wait()
-        now_us += 1_000
-        return "+OK"
+    def answer_each_after_a_millisecond(api: Api, tell: Tell) -> None:
+        def answer(_: Event) -> None:
+            nonlocal now_us
+            now_us += 1_000
+            tell("+OK")
+
+        switch.may_answer.rawlink(answer)
 
     board = Switchboard(answer_each_after_a_millisecond, Words(), lambda: now_us)
     for _ in range(200):

@@ -125,6 +125,19 @@ def test_many_commands_at_once_get_each_its_own_answer(connection: SwitchConnect
     assert [each.value for each in asking] == [f"+OK global_getvar {name}" for name in names]
 
 
+def test_an_order_is_answered_to_whom_it_names_though_nobody_waits(
+    switch: ScriptedSwitch, connection: SwitchConnection
+) -> None:
+    told: AsyncResult[str | ConnectionLost] = AsyncResult()
+    connection.order(commands.status(), told.set)
+    assert told.get(timeout=PATIENCE_S) == "+OK status"
+
+    switch.answers["api"] = lambda peer, lines: peer.close()
+    lost: AsyncResult[str | ConnectionLost] = AsyncResult()
+    connection.order(commands.status(), lost.set)
+    assert isinstance(lost.get(timeout=PATIENCE_S), ConnectionLost)
+
+
 def test_messages_of_any_size_arrive_whole(switch: ScriptedSwitch, connection: SwitchConnection) -> None:
     """More than the socket's buffers hold, to a peer that starts to read late."""
     arrived: list[str] = []
