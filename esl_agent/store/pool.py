@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
 from esl_agent.errors import EslAgentError
+from esl_agent.store.green import GreenConnection
 
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
@@ -58,6 +59,7 @@ def open_pool(
     limits_ms = SESSION_LIMITS_MS | {"statement_timeout": statement_timeout_ms}
     return ConnectionPool(
         url,
+        connection_class=GreenConnection,
         kwargs=_options(name) | {"connect_timeout": connect_timeout_s},
         configure=partial(_configure, limits_ms=limits_ms),
         min_size=min_size,
