@@ -42,6 +42,8 @@ LOCK: Final = "lock"
 WRITTEN: Final = "written"
 #: Enough that it is not kept within a folder's own entry.
 PROBE_BYTES: Final = 64 << 10
+#: Who holds the lock, always as long as this.
+PID_BYTES: Final = 12
 #: The note's line is overwritten in place, always as long as this.
 NOTE_BYTES: Final = 96
 #: Of the largest size, so much is left for the ends of calls that are up: new ones come no more.
@@ -209,8 +211,7 @@ class Journal:
         self._numbers.remove(number)
 
     def _measure(self) -> None:
-        with os.scandir(self.folder) as entries:
-            self._size = sum(entry.stat().st_size for entry in entries if entry.is_file())
+        self._size = folder_bytes(self.folder)
 
     def _room(self) -> Room:
         free = free_bytes(self.folder)
@@ -235,14 +236,14 @@ def lock_folder(folder: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+        holder = os.pread(descriptor, PID_BYTES, 0).decode(errors="replace").strip()
         os.close(descriptor)
         raise JournalInUse(
             f"the journal in {folder} is in use by process {holder or 'unknown'}: "
             "each daemon needs a [journal] folder of its own"
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError):  # on a full disk: what waits must be written all the same
+        os.pwrite(descriptor, f"{os.getpid()}\n".rjust(PID_BYTES).encode(), 0)
     return descriptor
 
 
@@ -257,6 +258,16 @@ def probe(folder: Path) -> None:
     finally:
         os.close(descriptor)
         path.unlink()
+
+
+def folder_bytes(folder: Path) -> int:
+    """What its files hold; one that goes meanwhile counts for nothing."""
+    size = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                size += entry.stat().st_size if entry.is_file() else 0
+    return size
 
 
 def free_bytes(folder: Path) -> int:

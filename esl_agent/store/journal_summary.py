@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
 from esl_agent.core.money import ZERO
-from esl_agent.store.journal import first_unwritten, free_bytes, read_note
+from esl_agent.store.journal import first_unwritten, folder_bytes, free_bytes, read_note
 from esl_agent.store.journal_records import BrokenRecord, Settlement, decode
 from esl_agent.store.segments import Position, read_lines, segment_numbers
 from esl_agent.store.unwritable import unwritable_files
@@ -35,12 +35,12 @@ class Summary:
 def look(folder: Path) -> Summary:
     """Raises OSError where the folder can't be read; a file that goes meanwhile counts for nothing."""
     numbers = segment_numbers(folder)
-    sizes = [entry.stat().st_size for entry in os.scandir(folder) if entry.is_file()]
-    found = Summary(folder, sum(sizes), free_bytes(folder), len(numbers))
+    found = Summary(folder, folder_bytes(folder), free_bytes(folder), len(numbers))
     _count_waiting(found, numbers)
     for path in unwritable_files(folder):
-        found.unwritable_files.append(path.name)
-        found.unwritable += path.read_bytes().count(b"\n")
+        with suppress(FileNotFoundError):
+            found.unwritable += path.read_bytes().count(b"\n")
+            found.unwritable_files.append(path.name)
     found.broken_files = sorted(path.name for path in folder.glob("broken-*.log"))
     return found
 

@@ -196,7 +196,7 @@ def test_nobody_else_may_read_it(reopened: Callable[..., Journal]) -> None:
 def test_it_says_that_it_is_nearly_full_and_still_takes_what_it_has_room_for(
     reopened: Callable[..., Journal],
 ) -> None:
-    journal = reopened(size_max=1_000, segment=100)
+    journal = reopened(size_max=2_000, segment=100)
     ends = journal.begins
     while not journal.upkeep(journal.begins).lacking:
         ends = keep(journal, 1)[0]
@@ -237,6 +237,15 @@ def test_what_the_disk_did_not_take_is_not_there_and_it_goes_on_when_the_disk_do
     assert len(files(journal)) == 1
     keep(journal, 4, 5)
     assert waiting(reopened()) == releases(1, 4, 5)
+
+
+def test_what_waits_can_be_read_at_a_start_on_a_full_disk(reopened: Callable[..., Journal]) -> None:
+    keep(reopened(), 1, 2)
+    with files_no_larger_than(0):
+        journal = reopened()
+        assert waiting(journal) == releases(1, 2)
+        journal.close(journal.ends)
+        assert files(journal) == []
 
 
 # Where it is.
