@@ -190,6 +190,7 @@ class TwinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A second daemon for the same switch; docs/twins.md."""
 
     enabled: bool = False
+    door: Annotated[str, msgspec.Meta(pattern=r"^(?:[A-Za-z0-9_.-]{1,255}:[0-9]{1,5})?\Z")] = ""
     lease_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = 1_500
 
 

@@ -11,7 +11,7 @@ from gevent.event import Event
 from esl_agent.agent.database import OUTAGE
 from esl_agent.config import Config
 from esl_agent.errors import EslAgentError
-from esl_agent.switch.commands import Command
+from esl_agent.switch.commands import Api, Command
 from esl_agent.switch.events import TwinWord
 
 #: How long a connection for the lease may take to be made.
@@ -29,8 +29,9 @@ class StoodDown(Exception):
 
 
 class Link(Protocol):
-    """What a twin needs of the link to the switch; both raise a SwitchError."""
+    """What a twin needs of the link to the switch; each raises a SwitchError."""
 
+    def command(self, command: Api, deadline_s: float) -> str: ...
     def post(self, command: Command) -> None: ...
     def request(self, command: Command, deadline_s: float) -> None: ...
 

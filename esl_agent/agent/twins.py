@@ -57,6 +57,11 @@ TICKS_PER_LEASE: Final = 16
 GIVE_BACK_S: Final = 2.0
 GOODBYE_S: Final = 0.3
 RETRY_S: Final = 0.3
+#: The variable of the whole switch by which the dialplan finds the door; and how often it is set again,
+#: for a switch that reads its configuration anew sets it back.
+ADMISSION_ADDRESS: Final = "esl_admission_address"
+DOOR_EVERY_US: Final = 5_000_000
+DOOR_S: Final = 1.0
 #: After so many attempts to take a row that seems free the lock is somebody's who is no twin.
 REFUSALS_MAX: Final = 10
 #: What a machine's name may have that a command to the switch can't.
@@ -82,7 +87,8 @@ class Twins:
         self._told_of: str | None = None  # the other's name, as it was last logged
         self._refusals = 0
         self._has_lock = self._is_unseen = False
-        self._next_word_us = 0
+        self._next_word_us = self._next_door_us = 0
+        self._door, self._is_open = config.twin.door, False
         self._is_ended = False
         self._lost = ""  # why it stood down
 
@@ -115,6 +121,7 @@ class Twins:
         return self._turn.is_set() and not stop.is_set()
 
     def link_changed(self, *, is_up: bool) -> None:
+        self._next_door_us = 0  # a switch that was restarted has forgotten it
         self._tell(rules.LinkUp() if is_up else rules.LinkDown())
 
     def heard(self, word: TwinWord) -> None:
@@ -141,7 +148,11 @@ class Twins:
         self._say_goodbye()
 
     def opened(self) -> None:
-        """Calls can be asked about."""
+        """Calls can be asked about: the switch is told where, before anybody else is told that."""
+        self._is_open = True
+        if self._door:
+            with suppress(SwitchError):
+                self._link().command(commands.global_setvar(ADMISSION_ADDRESS, self._door), DOOR_S)
         self._log("TWIN_OPEN", switch=self._switch, epoch=self._twin.epoch)
 
     def leave_if_lost(self) -> None:
@@ -174,6 +185,10 @@ class Twins:
             self._next_word_us = now_us + self._twin.lease_us // RENEWALS_PER_LEASE
             with suppress(SwitchError):
                 self._link().post(self._word(TWIN_ACTIVE))
+        if self._door and self._is_open and now_us >= self._next_door_us and self.may_act():
+            self._next_door_us = now_us + DOOR_EVERY_US
+            with suppress(SwitchError):
+                self._link().post(commands.api(commands.global_setvar(ADMISSION_ADDRESS, self._door)))
 
     def _word(self, subclass: str) -> Command:
         twin = self._twin

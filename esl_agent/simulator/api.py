@@ -112,10 +112,19 @@ def _global_getvar(core: Core, argument: str) -> str:
         "local_ip_v4": core.identity.ipv4,
         "local_ip_v6": core.identity.ipv6,
         "switchname": core.config.hostname,
+        **core.globals,
     }
     if not argument:
         return "".join(f"{name}={value}\n" for name, value in variables.items())
     return variables.get(argument, "")
+
+
+def _global_setvar(core: Core, argument: str) -> str:
+    name, _, value = argument.partition("=")
+    if not name:
+        return "-USAGE: <var>=<value> [=<value2>]\n"
+    core.globals[name] = value
+    return "+OK"
 
 
 def _sofia(core: Core, argument: str) -> str:
@@ -195,6 +204,7 @@ COMMANDS: Final[Mapping[str, Callable[[Core, str], str]]] = {
     "create_uuid": lambda core, argument: str(uuid.uuid4()),
     "echo": lambda core, argument: argument,
     "global_getvar": _global_getvar,
+    "global_setvar": _global_setvar,
     "hostname": lambda core, argument: core.config.hostname,
     "hupall": _hupall,
     "module_exists": _module_exists,

@@ -79,6 +79,7 @@ class Core:
         self.scheduler.clear()
         self.calls.clear()
         self.legs.clear()
+        self.globals: dict[str, str] = {}  # variables of the whole switch that were set by command
         if self.config.heartbeat_s > 0:
             self.after(int(self.config.heartbeat_s * 1_000_000), self._beat)
 

@@ -21,6 +21,8 @@ from esl_agent.simulator.listener import AUTH_REQUEST, SHUT_DOWN, Listener
 
 _RECEIVE_BYTES_MAX: Final = 64 * 1024
 _BACKLOG: Final = 1_024
+#: The variable of the whole switch by which the dialplan finds the daemon.
+ADMISSION_ADDRESS: Final = "esl_admission_address"
 #: A client that the switch called, and that doesn't say `connect`, is given up after so long.
 _SILENCE_US_MAX: Final = 25_000_000
 #: How long clients have to read their goodbye.
@@ -237,6 +239,7 @@ class Server:
 
     def _connect(self, call: Call, argument: str) -> None:
         hosts, *modes = argument.split()
+        hosts = self._core.globals.get(ADMISSION_ADDRESS, hosts)
         sock = self._first_that_answers(hosts.split("|"))
         self._runner.catch_up()
         if sock is None or not call.caller.is_up:

@@ -179,6 +179,11 @@ def global_getvar(name: str) -> Api:
     return Api(f"global_getvar {_name('variable', name)}")
 
 
+def global_setvar(name: str, value: str) -> Api:
+    """Set a variable of the whole switch, until it reads its configuration again."""
+    return Api(f"global_setvar {_name('variable', name)}={_token('value', value)}")
+
+
 def forget_user(user: str, domain: str) -> Api:
     """Have the switch look a user of its directory up again (switch_xml.c, `switch_xml_clear_user_cache`)."""
     return Api(f"xml_flush_cache id {_token('user', user)} {_token('domain', domain)}")

@@ -23,6 +23,7 @@ ALL_OVER_S = 60.0
 SETTINGS = """
 [twin]
 enabled = true
+door = "{door}"
 [cdr_files]
 folder = "{folder}"
 every_s = 3600
@@ -33,14 +34,19 @@ every_s = 3600
 def twins(
     switch: PrivateSwitch, books_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[AgentProcess, AgentProcess]]:
-    """Two daemons, each with a door of its own; the dialplan asks at the first that is open."""
+    """Two daemons, each with a door of its own; only the active one says where that is."""
     ports = free_port(), free_port()
-    asked = switch.admission_port
-    switch.change(esl_admission_address="|".join(f"{LOOPBACK}:{port}" for port in ports))
-    more = SETTINGS.format(folder=switch.cdr_folder)
     folders = [tmp_path_factory.mktemp("twin") for _ in ports]
     both = tuple(
-        AgentProcess(switch, books_url, folder, name="lab", admission_port=port, door="", more=more)
+        AgentProcess(
+            switch,
+            books_url,
+            folder,
+            name="lab",
+            admission_port=port,
+            door="",
+            more=SETTINGS.format(folder=switch.cdr_folder, door=f"{LOOPBACK}:{port}"),
+        )
         for folder, port in zip(folders, ports, strict=True)
     )
     one, two = both
@@ -51,7 +57,7 @@ def twins(
     yield one, two
     for twin in both:
         twin.stop()
-    switch.change(esl_admission_address=f"{LOOPBACK}:{asked}")
+    switch.change()
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ LEG = "76a32f67-0256-4268-a1ba-e0317bb38fcb"
         (commands.version(), "version"),
         (commands.module_exists("mod_json_cdr"), "module_exists mod_json_cdr"),
         (commands.global_getvar("core_uuid"), "global_getvar core_uuid"),
+        (commands.global_setvar("door", "10.0.0.1:8084"), "global_setvar door=10.0.0.1:8084"),
     ],
 )
 def test_an_api_command_is_the_line_that_a_person_would_type(command: Api, text: str) -> None:
@@ -107,6 +108,8 @@ def test_a_password_shows_nowhere() -> None:
         lambda text: commands.send_custom("a::b" + text + "c", {}),
         lambda text: commands.send_custom("a::b", {"Esl-Agent" + text: "1"}),
         lambda text: commands.send_custom("a::b", {"Esl-Agent-Switch": "x" + text + "y"}),
+        lambda text: commands.global_setvar("a" + text, "b"),
+        lambda text: commands.global_setvar("a", "b" + text + "c"),
         lambda text: commands.event_filter("a" + text, "b"),
         lambda text: commands.event_filter("a", "b" + text),
         lambda text: commands.execute("set" + text, "a=b"),
