@@ -182,7 +182,7 @@ class Daemon:
             policy=self._policy,
             operator=operator_policy_of(config),
             today=calendar(config.time_zone),
-            hold=self._holder.ask_now,
+            hold=self._holder.ask,
             settle=settler.settle,
             release=settler.release,
             has_journal_room=lambda: settler.is_accepting,

@@ -186,9 +186,8 @@ class Desk:
         leg_uuid = live.call.leg.leg_uuid
         tell = partial(self._hold_told, leg_uuid)
         takes_from = self.itineraries.takes_from(leg_uuid)
-        self._ask_hold(
-            live.priced.account_id, leg_uuid, ask, tell, known_of(live, self._now_us()), takes_from
-        )
+        known, account_id = known_of(live, self._now_us()), live.priced.account_id
+        self._ask_hold(account_id, leg_uuid, ask, tell, known, takes_from, can_wait=live.call.paid_s > 0)
 
     def _hold_told(self, leg_uuid: str, event: Event) -> None:
         """What the store says of a hold, to all legs that live on it."""

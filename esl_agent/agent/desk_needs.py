@@ -22,7 +22,10 @@ class Switchboard(Protocol):
 
 
 class AskHold(Protocol):
-    """The store: `known` is kept with what is held, `takes_from` are other legs of the same call."""
+    """The store: `known` is kept with what is held, `takes_from` are other legs of the same call.
+
+    `can_wait`: the call goes on meanwhile, and others may be awaited.
+    """
 
     def __call__(
         self,
@@ -33,6 +36,8 @@ class AskHold(Protocol):
         known: str,
         takes_from: tuple[str, ...],
         /,
+        *,
+        can_wait: bool,
     ) -> None: ...
 
 

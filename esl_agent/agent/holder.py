@@ -62,33 +62,18 @@ class Holder:
         tell: Tell,
         known: str | None = None,
         takes_from: tuple[str, ...] = (),
-    ) -> None:
-        """For a call that goes on meanwhile: others are awaited for a while, to share the commit.
-
-        `known` (agent/known.py) is kept with what is held; `takes_from` are other legs of the call.
-        """
-        self._put(account_id, leg_uuid, hold, tell, known, takes_from, is_awaited=False)
-
-    def ask_now(self, account_id: int, leg_uuid: str, hold: HoldMoney, tell: Tell, known: str) -> None:
-        """For a caller who waits for the answer."""
-        self._put(account_id, leg_uuid, hold, tell, known, (), is_awaited=True)
-
-    def _put(
-        self,
-        account_id: int,
-        leg_uuid: str,
-        hold: HoldMoney,
-        tell: Tell,
-        known: str | None,
-        takes_from: tuple[str, ...],
         *,
-        is_awaited: bool,
+        can_wait: bool = False,
     ) -> None:
+        """`known` (agent/known.py) is kept with what is held; `takes_from` are other legs of the call.
+
+        A call that goes on meanwhile `can_wait` for others, to share their commit.
+        """
         request = HoldRequest(
             account_id, leg_uuid, hold.least, hold.want, hold.spare, self._switch, known, takes_from
         )
         try:
-            self._queue.put(Asked(request, tell), is_awaited=is_awaited)
+            self._queue.put(Asked(request, tell), is_awaited=not can_wait)
         except QueueFullError:
             self._log("QUEUE_FULL", queue="holds", limit=self._queue_max)
             gevent.spawn(tell, HoldFailed())  # not before the effects of the asker's step are out

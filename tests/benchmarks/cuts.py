@@ -205,6 +205,8 @@ class _Crowd:
         tell: Callable[[Event], None],
         _known: str,
         takes_from: tuple[str, ...],
+        *,
+        can_wait: bool,
     ) -> None:
         gevent.spawn(tell, Held(ask.want, Decimal("1000.0000")))
 
