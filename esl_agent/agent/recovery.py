@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from gevent.event import Event
 from gevent.pool import Pool
@@ -54,6 +54,20 @@ HOLD_AGE_MIN_S: Final = 60.0
 LOOKS_MAX: Final = 5
 #: The longest that the loop sleeps while a leg is missing.
 NAP_S: Final = 0.5
+
+
+#: What is concluded from there being no file.
+CONCLUSIONS: Final = frozenset({Verdict.SETTLE_AS_KNOWN, Verdict.RELEASE})
+
+
+class Close(NamedTuple):
+    """What a close look tells of a leg that is gone: of its caller, and what its file says."""
+
+    caller: Look
+    end: LegEnd | None
+
+
+NO_CLOSE_LOOK: Final = Close(Look.SILENT, None)
 
 
 @dataclass(slots=True)
@@ -173,7 +187,7 @@ class Recovery:
         )
         self._passed_over &= listed
         for leg_uuid, found in self._pool().imap_unordered(self._look, asked):
-            self._do(partial(self._weigh, leg_uuid, found, seen_us))
+            self._do(partial(self._weigh, leg_uuid, found, seen_us, self._now_us()))
         self._passed_us = self._now_us()
         self._next_pass_us = self._passed_us + (SECOND_PASS_US if reason else self._audit_every_us)
         took_ms = (self._passed_us - began_us) // 1_000
@@ -227,7 +241,8 @@ class Recovery:
         for leg_uuid in due:
             self._missing[leg_uuid].next_us = now_us + self._patience_us  # not twice
         for leg_uuid, found, caller, end in self._pool().imap_unordered(self._look_closely, due):
-            self._do(partial(self._weigh, leg_uuid, found, self._sure_us, caller, end))
+            close = Close(caller, end)
+            self._do(partial(self._weigh, leg_uuid, found, self._sure_us, self._now_us(), close))
 
     def _look_closely(self, leg_uuid: str) -> tuple[str, Found, Look, LegEnd | None]:
         """The leg, its caller's and its file, as far as they matter."""
@@ -247,26 +262,29 @@ class Recovery:
         leg_uuid: str,
         found: Found,
         seen_us: int,
-        caller: Look = Look.SILENT,
-        end: LegEnd | None = None,
+        looked_us: int,
+        close: Close | None = None,
     ) -> None:
-        now_us = self._now_us()
+        """`looked_us` is when it was looked for: the queue may have been held up since."""
+        caller, end = close or NO_CLOSE_LOOK
         missing = self._missing.get(leg_uuid)
         if missing is None:
-            missing = Missing(now_us, SECOND_LOOK_US, seen_us)
+            missing = Missing(looked_us, SECOND_LOOK_US, seen_us)
         if found.look is not Look.GONE:
             missing.gone_since_us = None
         elif missing.gone_since_us is None:
-            missing.gone_since_us = now_us
+            missing.gone_since_us = looked_us
         case = Case(
             look=found.look,
             standing=self._finds.standing(leg_uuid),
-            gone_for_us=now_us - (missing.gone_since_us or now_us),
+            gone_for_us=looked_us - (missing.gone_since_us or looked_us),
             caller=caller,
             was_there=self._finds.was_there(leg_uuid),
             has_file=end is not None,
         )
         verdict = decide(case, self._patience_us, has_files=self._folder.folder is not None)
+        if close is None and verdict in CONCLUSIONS:
+            verdict = Verdict.LOOK_AGAIN  # its file may tell
         missing.looks += 1
         if case.standing is Standing.UNKNOWN and missing.looks >= LOOKS_MAX and found.leg is None:
             verdict = Verdict.LEAVE

@@ -7,6 +7,10 @@ from random import Random
 
 import pytest
 
+from esl_agent.core.leg import Product
+from esl_agent.simulator.plan import Kind
+
+from .cluster import DID
 from .stage import Stage
 
 pytestmark = pytest.mark.faults
@@ -108,3 +112,18 @@ def test_a_daemon_that_is_back_in_time_keeps_calls_up(set_stage: Callable[..., S
 
     stage.finish()
     assert stage.agent.said("CALL_EXTENDED")
+
+
+def test_frozen_in_the_middle_of_recovery(stage: Stage) -> None:
+    stage.call(5, talk_s=1, kind=Kind.INBOUND, product=Product.INBOUND, did=DID)
+    stage.call(talk_s=9)
+    stage.wait_talking(6)
+    stage.agent.kill()
+    stage.wait_down_to(1)
+    stage.agent.start(awaits="RECOVERY_DONE")
+    stage.agent.freeze()
+    stage.wait_over()
+    stage.agent.thaw()
+
+    # Its patience with legs that are gone is over, and it has not yet looked for their files.
+    stage.finish()
