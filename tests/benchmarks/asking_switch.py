@@ -28,7 +28,7 @@ from gevent.pool import Group  # noqa: E402
 TESTS: Final = Path(__file__).parents[1]
 sys.path += [str(TESTS), str(TESTS / "link")]
 from calling_switch import PHONE_CALLS, VARIABLES_SET  # noqa: E402
-from fixtures.scripted_switch import ScriptedSwitch  # noqa: E402
+from fixtures.scripted_switch import Peer, ScriptedSwitch  # noqa: E402
 
 #: A caller hears nothing for so long, and gives up: no leg is ever made for him.
 GIVES_UP_AFTER_S: Final = 1.0
@@ -40,6 +40,7 @@ NUMBERS: Final = ("442079460000", "15145551234", "12125550147", "33142685300", "
 class AskingSwitch:
     def __init__(self) -> None:
         self.events = ScriptedSwitch()
+        self.events.answers["bgapi show channels"] = _list_no_channels
         self.events.start()
         self._chance = random.Random(20)
         self._peer: Any = None
@@ -99,6 +100,12 @@ class AskingSwitch:
             .replace(b"esl_ask_account: 1001", b"esl_ask_account: %d" % account_id)
             .replace(b"15145551234", self._chance.choice(NUMBERS).encode())
         )
+
+
+def _list_no_channels(peer: Peer, lines: list[str]) -> None:
+    job = lines[1].removeprefix("Job-UUID: ")
+    peer.reply(f"+OK Job-UUID: {job}")
+    peer.event("BACKGROUND_JOB", Job_UUID=job, _body='{"row_count": 0}')
 
 
 def _ask(port: int, told: bytes) -> bytes:
