@@ -155,8 +155,9 @@ class Desk:
             return None
         if holder.call.phase is Phase.ASKING:
             return machine.begin_sharing(leg, priced.price)
-        is_held = holder.call.phase is Phase.RINGING
-        return machine.begin_held(leg, priced.price, holder.call.held) if is_held else None
+        if holder.call.phase is Phase.RINGING:
+            return machine.begin_held(leg, priced.price, holder.call.held, is_planned=False)
+        return None
 
     def _take_up(self, live: LiveCall, effects: Effects) -> None:
         leg = live.call.leg
@@ -286,8 +287,7 @@ class Desk:
         self._take_what_is_held(leg)
 
     def _take_what_is_held(self, leg: Leg) -> None:
-        is_answered = leg.answered_us is not None
-        if is_answered and self.itineraries.leg_answered(leg.leg_uuid) is Answer.TAKES:
+        if leg.answered_us and self.itineraries.leg_answered(leg.leg_uuid) is Answer.TAKES:
             self._take_over(leg.leg_uuid)
 
     def caller_gone(self, caller_leg_uuid: str) -> None:

@@ -137,14 +137,11 @@ def first_hold(price: Price, policy: CallPolicy) -> HoldMoney:
     return parts.hold_for(price, ZERO, 0, policy)
 
 
-def begin_held(leg: Leg, price: Price, held: Decimal) -> Step:
-    """A leg that admission planned: `held` is held for it.
-
-    Where we sent the leg out, the switch arms a cut of its own on answer.
-    """
+def begin_held(leg: Leg, price: Price, held: Decimal, *, is_planned: bool = True) -> Step:
+    """A leg that `held` is held for; one that admission planned and sent out brings the switch's cut."""
     paid_s = budget.seconds_funded(price, held)
-    is_armed = leg.direction is Direction.OUTBOUND and budget.is_metered(price)
-    call = Call(leg, price, Phase.RINGING, held=held, paid_s=paid_s, switch_cut=is_armed)
+    is_armed = is_planned and leg.direction is Direction.OUTBOUND and budget.is_metered(price)
+    call = Call(leg, price, Phase.RINGING, held=held, paid_s=paid_s, switch_cut=is_armed, brings_cut=is_armed)
     return call, (Note("CALL_TRYING", {"carrier": leg.carrier}),)
 
 
@@ -216,7 +213,7 @@ def _answered(call: Call, event: Answered, policy: CallPolicy, now_us: int) -> S
         return call, (note,)
     if call.is_asking:
         return call, (note, SetTimer(Timer.CUT, event.answered_us + policy.unfunded_ms * US_PER_MS))
-    call, effects = parts.set_cut_offs(call, policy, now_us)
+    call, effects = parts.set_cut_offs(call, policy, now_us, with_switch=not call.brings_cut)
     call, warnings = call_warnings.watch(call, policy, now_us)
     return call, (note, *effects, *warnings)
 

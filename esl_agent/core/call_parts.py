@@ -69,11 +69,13 @@ def paid(call: Call, event: Held) -> Call:
     )
 
 
-def set_cut_offs(call: Call, policy: CallPolicy, now_us: int) -> Step:
+def set_cut_offs(call: Call, policy: CallPolicy, now_us: int, *, with_switch: bool = True) -> Step:
+    """Both cut-offs, or without the switch's, and the timer that asks for more."""
     cut_at_us = cut_due_us(call, policy)
     ask_at_us = cut_at_us - policy.extend_lead_ms * US_PER_MS
-    effects = (SetTimer(Timer.CUT, cut_at_us), SetTimer(Timer.ASK, ask_at_us), switch_cut(call, now_us))
-    return replace(call, switch_cut=True), effects
+    timers = (SetTimer(Timer.CUT, cut_at_us), SetTimer(Timer.ASK, ask_at_us))
+    arming = (switch_cut(call, now_us),) if with_switch else ()
+    return replace(call, switch_cut=True), (*timers, *arming)
 
 
 def cut_due_us(call: Call, policy: CallPolicy) -> int:

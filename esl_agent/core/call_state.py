@@ -55,6 +55,7 @@ class Call:
     is_last: bool = False  # the last asking was refused: what is held is all there is
     money_came: bool = False  # while a hold was asked for, which may not have seen it
     switch_cut: bool = False  # the switch has a kill of ours scheduled
+    brings_cut: bool = False  # the switch schedules the first one itself on answer: no command is late then
     kills: int = 0
     kill_cause: str = "ALLOTTED_TIMEOUT"
     refused: str | None = None

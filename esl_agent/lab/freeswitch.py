@@ -16,12 +16,12 @@ from esl_agent.lab import network
 from esl_agent.lab.child import Child, wait_until
 from esl_agent.lab.console import Console, ConsoleError
 from esl_agent.lab.network import Network
-from esl_agent.lab.ports import LOOPBACK, free_port, free_ports
+from esl_agent.lab.ports import LOOPBACK, free_port, free_row
 
 BINARY_VARIABLE: Final = "FREESWITCH_BIN"
 PREFIXES: Final = ("/usr", "/usr/local/freeswitch", "/opt/freeswitch")
 FOLDERS: Final = ("log", "db", "run", "temp", "scripts", "storage", "cache", "sounds", "recordings")
-RTP_PORTS: Final = 200
+RTP_PORTS: Final = 840
 READY_S: Final = 30.0
 STOP_S: Final = 20.0
 
@@ -74,7 +74,7 @@ class PrivateSwitch:
         self._binary = binary
         self._dialplan = dialplan
         self._settings = dict(settings)
-        self._rtp_first = free_ports(RTP_PORTS)
+        self._rtp_first = free_row(RTP_PORTS)
         self._child: Child | None = None
 
     @property

@@ -12,7 +12,7 @@ import os
 import random
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -24,6 +24,8 @@ LOWEST: Final = 16_000
 HIGHEST: Final = 32_000
 #: Ports that a process takes at once, for itself alone.
 BLOCK_PORTS: Final = 250
+#: TCP and UDP.
+BOTH: Final = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
 BLOCKS: Final = (HIGHEST - LOWEST) // BLOCK_PORTS
 
 #: No port is given twice.
@@ -52,6 +54,21 @@ def free_ports(count: int) -> int:
     raise NoPort(f"no {count} ports in a row are free on {LOOPBACK} between {LOWEST} and {HIGHEST}")
 
 
+def free_row(count: int) -> int:
+    """As `free_ports`, for UDP alone and however many: a row of whole blocks."""
+    blocks = -(-count // BLOCK_PORTS)
+    starts = [LOWEST + number * BLOCK_PORTS for number in range(BLOCKS - blocks + 1)]
+    random.shuffle(starts)
+    for first in starts:
+        row = range(first, first + blocks * BLOCK_PORTS, BLOCK_PORTS)
+        if not any(block in _ours for block in row) and all(_take(block) for block in row):
+            ports = range(first, first + count)
+            if all(is_free(port, [socket.SOCK_DGRAM]) for port in ports):
+                _given.update(ports)
+                return first
+    raise NoPort(f"no {count} ports in a row are free on {LOOPBACK} between {LOWEST} and {HIGHEST}")
+
+
 def _blocks() -> Iterator[int]:
     """Where our blocks begin; when they are used up, those of more."""
     yield from tuple(_ours)
@@ -76,9 +93,9 @@ def _take(block: int) -> bool:
     return True
 
 
-def is_free(port: int) -> bool:
-    """Whether neither TCP nor UDP has `port` of 127.0.0.1."""
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+def is_free(port: int, kinds: Sequence[socket.SocketKind] = BOTH) -> bool:
+    """Whether neither TCP nor UDP, or none of `kinds`, has `port` of 127.0.0.1."""
+    for kind in kinds:
         with socket.socket(socket.AF_INET, kind) as probe:
             try:
                 probe.bind((LOOPBACK, port))

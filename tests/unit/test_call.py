@@ -129,8 +129,15 @@ class TestAdmitted:
     def test_a_leg_that_admission_planned_has_its_money_and_a_cut_on_the_switch(self) -> None:
         call, effects = begin_held(LEG, PRICE, Decimal("0.1200"))
         assert (call.phase, call.paid_s, words(effects)) == (Phase.RINGING, 12, ["CALL_TRYING"])
+        call, effects = step(call, Answered(START), POLICY, START)
+        assert of(effects, ArmSwitchCut) == [], "the switch has armed it as it heard the answer"
+        _, effects = step(call, Held(Decimal("0.1800"), Decimal(0)), POLICY, START + 8 * S)
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(9, replaces=True)]
+
+    def test_one_that_only_shares_a_hold_brings_no_cut(self) -> None:
+        call, _ = begin_held(LEG, PRICE, Decimal("0.1200"), is_planned=False)
         _, effects = step(call, Answered(START), POLICY, START)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(11, replaces=True)]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(11)]
 
     def test_a_free_leg_has_no_cut_anywhere(self) -> None:
         call, _ = begin_held(LEG, FREE, Decimal(0))

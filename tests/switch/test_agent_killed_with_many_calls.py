@@ -1,0 +1,74 @@
+"""The daemon is killed with two hundred calls up: the switch by itself ends each, and nobody pays too much.
+
+How exactly it does depends on what else this machine does: the figures are printed.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from agent_process import AgentProcess
+from books import Books
+from conftest import Calls
+from people import ALICE, LONDON
+
+from esl_agent.core.money import ZERO
+from esl_agent.lab.child import wait_until
+from esl_agent.lab.console import Event
+from esl_agent.store.accounts import open_reservations, top_up
+from esl_agent.store.pool import connected
+
+pytestmark = pytest.mark.switch
+
+CALLS = 200
+#: Enough for each to hold a minute of it.
+MONEY = Decimal(150)
+STEP, STEP_S = Decimal("0.0600"), 6
+S = 1_000_000
+ALL_UP_S = 60.0
+ALL_OVER_S = 180.0
+
+
+def test_the_switch_ends_two_hundred_calls_and_no_more_is_taken_than_was_reserved(
+    calls: Calls, books: Books, books_url: str, agent: AgentProcess
+) -> None:
+    with connected(books_url) as conn:
+        top_up(conn, int(ALICE.account), MONEY - books.account(ALICE).balance, "for two hundred calls")
+    calls.alpha("answer", ring_ms=50)
+    phone = calls.dial(ALICE, f"011{LONDON}", "stay", at_once=CALLS)
+    wait_until(lambda: len(calls.all_of("CHANNEL_BRIDGE", every)) == CALLS, "all bridges", ALL_UP_S)
+    agent.kill()
+    try:
+        phone.finish(ALL_OVER_S)
+        with connected(books_url) as conn:
+            held = {each.leg_uuid: each.held for each in open_reservations(conn, int(ALICE.account), 10_000)}
+        assert len(held) == CALLS, [(row.hangup_cause, row.refused, row.duration_us) for row in books.new()]
+        wait_until(lambda: len(ends(calls, held)) == CALLS, "all ends", ALL_UP_S)
+        left_ms = [left_us(end, held[end["Unique-ID"]]) // 1_000 for end in ends(calls, held)]
+    finally:
+        agent.start()
+    causes = {end["Hangup-Cause"] for end in ends(calls, held)}
+    late = sum(ms < 0 for ms in left_ms)
+    print(f"{CALLS} calls ended {min(left_ms)} to {max(left_ms)} ms before the end of what was reserved")
+    print(f"{late} of them after it")
+    assert causes == {"ALLOTTED_TIMEOUT"}
+    wait_until(lambda: books.account(ALICE).reserved == 0, "the daemon takes stock", ALL_UP_S)
+    spent = MONEY - books.account(ALICE).balance
+    print(f"reserved {sum(held.values(), ZERO)}, taken {spent}")
+    assert spent <= sum(held.values(), ZERO)
+    assert books.faults() == []
+
+
+def every(event: Event) -> bool:
+    return True
+
+
+def ends(calls: Calls, legs: dict[str, Decimal]) -> list[Event]:
+    return calls.all_of("CHANNEL_HANGUP_COMPLETE", lambda event: event["Unique-ID"] in legs)
+
+
+def left_us(end: Event, held: Decimal) -> int:
+    """How much of what was held the leg did not talk."""
+    talk_us = int(end["Caller-Channel-Hangup-Time"]) - int(end["Caller-Channel-Answered-Time"])
+    return int(held / STEP) * STEP_S * S - talk_us
