@@ -5,6 +5,7 @@ statements, announcements and log lines.  In standby the daemon is connected,
 its book is loaded, and it drops the events that it hears.  `may_act` is asked
 just before anything goes out: a command to the switch, a hold, an answer at a
 door.
+
 A process that was frozen finds there that its lease is over, whatever it was
 in the middle of.  What went out before the freeze does no harm after it:
 
@@ -15,7 +16,8 @@ in the middle of.  What went out before the freeze does no harm after it:
   written by whoever comes first;
 - a kill has left the process before the freeze, and the lease was good then: it
   reaches the switch at once, by the kernel alone.  One that has not left is
-  dropped with its connection (`LinkConfig.is_stale`).
+  dropped with its connection (`LinkConfig.is_stale`).  What is left: a freeze between
+  that look and the write, or in a write to a switch that had stopped reading.
 
 A twin that stands down starts over as a new process image.  So nothing of what
 it believed, had queued or was waiting for can ever come out, and none of the

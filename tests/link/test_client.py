@@ -386,3 +386,19 @@ def test_a_line_break_in_a_command_never_reaches_the_switch(
     connection.command(commands.status())
     assert peer.received[-1] == "api status"
     assert "api fsctl shutdown" not in peer.received
+
+
+def test_what_waits_to_be_sent_goes_nowhere_once_it_is_stale(
+    switch: ScriptedSwitch, connection: SwitchConnection
+) -> None:
+    """As in a process that stood still while another took over."""
+    peer, _ = listen(switch, connection, "HEARTBEAT")
+    is_stale = False
+    connection.is_stale = lambda: is_stale
+    kill = commands.api(commands.uuid_kill(LEG, "ALLOTTED_TIMEOUT"))
+    answer = connection.post(kill)
+    is_stale = True
+    with pytest.raises(ConnectionLost, match="not to be, any more"):
+        answer.get(timeout=PATIENCE_S)
+    assert connection.wait_end(PATIENCE_S) is not None
+    assert kill.line not in peer.received

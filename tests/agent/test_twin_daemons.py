@@ -19,7 +19,7 @@ from esl_agent.simulator.server import ADMISSION_ADDRESS
 from esl_agent.simulator.simulator import CallHandle, Simulator
 from esl_agent.store.accounts import NewAccount, add_account, top_up
 from esl_agent.store.cdrs import CdrFilter, CdrRow, iterate_cdrs
-from esl_agent.store.lease import who_has
+from esl_agent.store.lease import connect_to_lease, lock, who_has
 from esl_agent.store.ledger import check
 from esl_agent.store.numbers import OwnedNumber, add_number
 from esl_agent.store.pool import Connection
@@ -207,6 +207,7 @@ def test_one_that_was_frozen_does_nothing_when_it_thaws(
     one.send(signal.SIGCONT)
     one.wait_for("TWIN_LOST")
     one.wait_for(f"TWIN_STANDBY .*active=[^ ]*/{two.pid}/")
+    assert len(one.said(f"AGENT_STARTED .*pid={one.pid}")) == 2
     assert record.effects(one.pid, since=thawed) == []
     assert two.said("TWIN_LOST") == []
     assert record.strangers() == []
@@ -293,6 +294,20 @@ def test_a_twin_beside_a_daemon_that_is_none_stays_in_standby(start: Start, conn
     alone.send(signal.SIGTERM)
     assert alone.ended() == 0
     twin.wait_for("TWIN_ACTIVE")
+
+
+def test_a_daemon_that_lost_the_switch_to_another_ends(
+    start: Start, conn: Connection, database_url: str
+) -> None:
+    """As after an outage of Postgres, during which another one was started."""
+    alone = start("one", ESL_AGENT_TWIN_ENABLED="false")
+    alone.wait_for("SWITCH_CONNECTED")
+    session = who_has(conn, SWITCH).lock_pid
+    with connect_to_lease(database_url) as other:
+        conn.execute("SELECT pg_terminate_backend(%s)", [session])
+        wait_until(lambda: lock(other, SWITCH) is None, "the lock is free", PATIENCE_S)
+        assert alone.ended() == 0
+    assert "TWIN_ALREADY_ACTIVE" in alone.text()
 
 
 def test_after_kill_9_a_daemon_that_is_alone_can_be_started_at_once(start: Start) -> None:
