@@ -189,13 +189,15 @@ class Recovery:
         for leg_uuid, found in self._pool().imap_unordered(self._look, asked):
             self._do(partial(self._weigh, leg_uuid, found, seen_us, self._now_us()))
         self._passed_us = self._now_us()
-        self._next_pass_us = self._passed_us + (SECOND_PASS_US if reason else self._audit_every_us)
         took_ms = (self._passed_us - began_us) // 1_000
-        self._is_failing, self._compared_us = False, heard_us
-        if not self._reason:
-            self._is_sure = True
+        self._is_failing = False
         if reason:
             self._do(lambda: self._say(reason, len(listed), len(asked), took_ms))
+        if self._reason or not self._is_up:  # more was missed meanwhile
+            self._next_pass_us = self._passed_us + PASSES_APART_US
+            return
+        self._next_pass_us = self._passed_us + (SECOND_PASS_US if reason else self._audit_every_us)
+        self._is_sure, self._compared_us = True, heard_us
 
     def _failed(self, error: Exception, reason: str, *, is_all: bool) -> None:
         """Try again soon, unless the connection comes back first."""

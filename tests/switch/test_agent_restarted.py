@@ -19,6 +19,7 @@ from esl_agent.store.cdrs import Source
 pytestmark = pytest.mark.switch
 
 CALLS = 50
+UPGRADED = 10
 #: Recovery alone reads the files; the sweeper comes once an hour.
 FILES = """
 [cdr_files]
@@ -34,9 +35,11 @@ def agent(
     """The daemon, which can read the switch's CDR files."""
     folder = tmp_path_factory.mktemp("agent")
     process = AgentProcess(switch, books_url, folder, more=FILES.format(folder=switch.cdr_folder))
-    process.start()
-    yield process
-    process.stop()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ESL_AGENT_LIMITS_DRAIN_S", "1")
+        process.start()
+        yield process
+        process.stop()
 
 
 def talk_us(end: Event) -> int:
@@ -79,3 +82,22 @@ def test_half_of_fifty_calls_end_while_the_daemon_is_down(
     assert books.spent(ALICE) == str(sum(row.charged for row in rows))
     assert all(row.uncollected == 0 and row.refused is None for row in rows)
     assert (books.reserved(), books.account(ALICE).calls_up, books.faults()) == (0, 0, [])
+
+
+def test_an_upgrade_drops_no_call(calls: Calls, agent: AgentProcess, books: Books) -> None:
+    calls.alpha("answer", ring_ms=50)
+    calls.dial(ALICE, TORONTO, "stay", at_once=UPGRADED)
+    calls.bridged(UPGRADED)
+    callers = [event["Unique-ID"] for event in calls.all_of("CHANNEL_BRIDGE", lambda event: True)]
+    agent.stop()
+    agent.start()
+    agent.wait_says("CALL_RECOVERED", UPGRADED)
+    assert not ends(calls)
+
+    hang_up(calls, callers)
+    rows = books.cdrs(UPGRADED)
+    assert {row.leg_uuid: row.duration_us for row in rows} == {
+        leg_uuid: talk_us(end) for leg_uuid, end in ends(calls).items()
+    }
+    assert {(row.source, row.ended_by) for row in rows} == {(Source.LIVE, rows[0].ended_by)}
+    assert (books.reserved(), books.faults()) == (0, [])
