@@ -56,6 +56,11 @@ class Finds:
         # That a later one came tells nothing: where a carrier can't be called no leg is made for it.
         return itinerary.was_there and leg_uuid == itinerary.leg_uuids[0]
 
+    def last_known_us(self, leg_uuid: str) -> int | None:
+        """Until when a leg that is awaited, or its caller's, is known to have been up: the switch's time."""
+        itinerary = self._desk.itineraries.of_leg(leg_uuid)
+        return (itinerary.seen_us or itinerary.since_us) if itinerary else None
+
     def caller_of(self, leg_uuid: str) -> str:
         """The caller's leg of one that is awaited; "" where it isn't known."""
         itinerary = self._desk.itineraries.of_leg(leg_uuid)

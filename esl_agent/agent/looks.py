@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from esl_agent.core.call_state import US_PER_S
 from esl_agent.core.leg import Leg
 from esl_agent.core.recovery import Look
 from esl_agent.switch import commands
@@ -45,6 +46,16 @@ class Looks:
         """The legs that the switch lists, as late as it does; raises SwitchError or EventError."""
         channels = decode_channels(self._background(commands.show_channels_json()))
         return frozenset(channel.leg_uuid for channel in channels)
+
+    def began_us(self) -> int:
+        """When this run of the switch began, by its own clock, to about a second; raises SwitchError.
+
+        0 where it doesn't say.
+        """
+        epoch_s, up_s = self._command(commands.strepoch()), self._command(commands.uptime())
+        if not (epoch_s.strip().isdecimal() and up_s.strip().isdecimal()):
+            return 0
+        return (int(epoch_s) - int(up_s)) * US_PER_S
 
     def at(self, leg_uuid: str) -> Found:
         """Everything of one leg."""

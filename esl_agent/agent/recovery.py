@@ -120,9 +120,10 @@ class Recovery:
         self._passed_us = 0
         self._missing: dict[str, Missing] = {}
         self._passed_over: set[str] = set()
-        self._heard_us = 0  # these three on the switch's clock
+        self._heard_us = 0  # these four on the switch's clock
         self._sure_us = 0  # nothing that happened up to then was missed, as far as is known
         self._compared_us = 0  # the last pass that succeeded
+        self._began_us = 0  # this run of the switch
         self._is_sure = False
         self._is_failing = False
 
@@ -173,6 +174,7 @@ class Recovery:
         seen_us = self._sure_us if reason else self._compared_us
         try:
             listed = self._looks.listed()
+            self._began_us = self._looks.began_us()
             holds = list(self._read_holds(HOLD_AGE_MIN_S))
         except (SwitchError, EventError, *OUTAGE) as error:
             self._failed(error, reason or "audit", is_all=is_all)
@@ -284,7 +286,7 @@ class Recovery:
             was_there=self._finds.was_there(leg_uuid),
             has_file=end is not None,
         )
-        verdict = decide(case, self._patience_us, has_files=self._folder.folder is not None)
+        verdict = decide(case, self._patience_us, has_files=self._has_file_of(leg_uuid))
         if close is None and verdict in CONCLUSIONS:
             verdict = Verdict.LOOK_AGAIN  # its file may tell
         missing.looks += 1
@@ -301,6 +303,11 @@ class Recovery:
         else:
             self._missing.pop(leg_uuid, None)
             self._end(leg_uuid, verdict, missing.seen_us, caller, end)
+
+    def _has_file_of(self, leg_uuid: str) -> bool:
+        """Whether there would be a file of the leg, had it been there: a switch that died left none."""
+        known_us = self._finds.last_known_us(leg_uuid)
+        return self._folder.folder is not None and (known_us is None or known_us >= self._began_us)
 
     def _look_later(self, leg_uuid: str, missing: Missing) -> None:
         now_us = self._now_us()

@@ -32,6 +32,14 @@ _MODULES: Final = frozenset(
 _SCHED_SYNTAX: Final = "[+@]<time> <group_name> <command_string>[&]"
 _SCHED_HANGUP_SYNTAX: Final = "[+]<time> <uuid> [<cause>]"
 _UNITS: Final = (("year", 31_536_000), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+_UPTIME_SYNTAX: Final = "[us|ms|s|m|h|d|microseconds|milliseconds|seconds|minutes|hours|days]"
+_SCALES: Final = {
+    "us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000,
+    "microseconds": 1, "milliseconds": 1_000, "seconds": 1_000_000, "minutes": 60_000_000,
+    "hours": 3_600_000_000, "days": 86_400_000_000,
+}  # fmt: skip
+#: What is printed has 32 bits: microseconds begin anew every 71 minutes.
+_UNSIGNED: Final = 2**32
 _SESSIONS_MAX: Final = 1_000_000
 _SPS_MAX: Final = 10_000
 
@@ -72,6 +80,13 @@ def _up_time(core: Core) -> str:
         parts.append(_plural(number, unit))
     parts += [_plural(rest_us // 1000, "millisecond"), _plural(rest_us % 1000, "microsecond")]
     return ", ".join(parts)
+
+
+def _uptime(core: Core, argument: str) -> str:
+    scale = _SCALES.get(argument.lower() or "s")
+    if scale is None:
+        return f"-USAGE: {_UPTIME_SYNTAX}\n"
+    return f"{(core.now_us - core.started_us) // scale % _UNSIGNED}\n"
 
 
 def _plural(number: int, unit: str) -> str:
@@ -217,5 +232,6 @@ COMMANDS: Final[Mapping[str, Callable[[Core, str], str]]] = {
     "sofia": _sofia,
     "status": _status,
     "strepoch": lambda core, argument: str(core.stamp() // 1_000_000),
+    "uptime": _uptime,
     "version": _version,
 }

@@ -169,6 +169,11 @@ def strepoch() -> Api:
     return Api("strepoch")
 
 
+def uptime() -> Api:
+    """For how many whole seconds this run of the switch has been up."""
+    return Api("uptime s")
+
+
 def module_exists(name: str) -> Api:
     """Ask whether a module is loaded; the answer is `true` or `false`."""
     return Api(f"module_exists {_name('module', name)}")

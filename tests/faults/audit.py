@@ -50,7 +50,7 @@ class Audit:
     lost: Sequence[str] = ()  # legs without a CDR
     untold: Sequence[str] = ()  # the same where the switch left no file, and no daemon ever heard of the leg
     doubled: Sequence[str] = ()  # with more than one
-    invented: Sequence[str] = ()  # CDRs of legs that the switch never had
+    invented: Sequence[str] = ()  # CDRs of legs that the switch never had, as if they had talked
     differing: Sequence[str] = ()  # CDRs with another duration than the switch's, though its file says it
     estimated: Sequence[str] = ()  # the same where there is no such file: the last that was known
     cut: Sequence[str] = ()  # calls that were ended though their customers had money
@@ -117,7 +117,7 @@ def audit(
         lost=[leg for leg in missing if on_file is None or leg in on_file or leg in heard_of],
         untold=[leg for leg in missing if not (on_file is None or leg in on_file or leg in heard_of)],
         doubled=[leg for leg, times in written.items() if times > 1],
-        invented=sorted(durations.keys() - {leg.uuid for leg in truth}),
+        invented=sorted(leg for leg in durations.keys() - {leg.uuid for leg in truth} if durations[leg]),
         differing=[said for leg, said in differing.items() if on_file is None or leg in on_file],
         estimated=[said for leg, said in differing.items() if on_file is not None and leg not in on_file],
         cut=[leg.uuid for leg in ours.values() if _was_cut(leg) and int(leg.account) in rich],

@@ -47,6 +47,17 @@ def test_killed_while_calls_talk_and_half_of_them_end(stage: Stage) -> None:
     stage.finish()
 
 
+def test_killed_together_with_the_switch(stage: Stage) -> None:
+    stage.call(20, talk_s=30)
+    stage.wait_talking(20)
+    stage.agent.kill()
+    stage.switch.restart(down_s=1)
+    stage.agent.start()
+
+    # The switch left no files: that there is none proves nothing.
+    assert stage.finish(allowed=["estimated"]).recovered == 20
+
+
 def test_killed_again_and_again_while_calls_come_and_go(stage: Stage) -> None:
     with stage.traffic(calls_per_second=20, seconds=10, seed=11):
         for calls in range(20, 181, 40):

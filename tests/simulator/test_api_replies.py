@@ -56,6 +56,12 @@ def call(bench: Bench) -> Call:
         ("hostname", "vm"),
         ("version", "FreeSWITCH Version 1.10.12-release~64bit (-release 64bit)\n"),
         ("version short", "1.10.12\n"),
+        ("uptime", "0\n"),
+        ("uptime hours", "0\n"),
+        (
+            "uptime long",
+            "-USAGE: [us|ms|s|m|h|d|microseconds|milliseconds|seconds|minutes|hours|days]\n",
+        ),
         ("reloadxml", "+OK [Success]\n"),
         ("show channels as json", '{"row_count": 0}\n'),
         ("show channels count", "\n0 total.\n"),

@@ -36,6 +36,7 @@ LEG = "76a32f67-0256-4268-a1ba-e0317bb38fcb"
         (commands.show_channels_json(), "show channels as json"),
         (commands.status(), "status"),
         (commands.version(), "version"),
+        (commands.uptime(), "uptime s"),
         (commands.module_exists("mod_json_cdr"), "module_exists mod_json_cdr"),
         (commands.global_getvar("core_uuid"), "global_getvar core_uuid"),
         (commands.global_setvar("door", "10.0.0.1:8084"), "global_setvar door=10.0.0.1:8084"),
