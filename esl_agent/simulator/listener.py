@@ -181,6 +181,11 @@ class Listener:
 
     # Events
 
+    @property
+    def hears_calls(self) -> bool:
+        """Whether it asked to be told of calls."""
+        return any(name.startswith("CHANNEL_") for name in self.events)
+
     def wants(self, name: str, leg_uuid: str) -> bool:
         """Whether an event of that name, about that leg, is to be delivered, filters aside."""
         return self.listens and name in self.events and (self.my_leg is None or leg_uuid == self.my_leg)

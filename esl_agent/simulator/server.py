@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -28,7 +29,7 @@ _SILENCE_US_MAX: Final = 25_000_000
 #: How long clients have to read their goodbye.
 _FAREWELL_S_MAX: Final = 1.0
 #: How long they have where all is to be read to the end; how often it is looked whether it is.
-_READ_UP_S_MAX: Final = 2.0
+_READ_UP_S_MAX: Final = 10.0
 _LOOK_S: Final = 0.05
 #: Timers that are due closer together than this are served together.
 _NAP_S_MIN: Final = 0.0005
@@ -195,13 +196,20 @@ class Server:
             self._server = None
 
     def finish(self, timeout_s: float) -> None:
-        """Let clients read all that is queued for them, for so long, and the goodbye after it."""
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until and any(each.listener.waiting for each in self._connections):
-            gevent.sleep(_LOOK_S)
-        for connection in list(self._connections):
+        """Let those who hear of calls read all that is queued for them, for so long, and then the goodbye.
+
+        Not the others: a client that has two connections gives up both when one ends.
+        """
+        self._wait_until(timeout_s, lambda: not any(each.listener.waiting for each in self._connections))
+        hearing = {each for each in self._connections if each.listener.hears_calls}
+        for connection in hearing:
             connection.part()
-        self._pool.join(timeout=_READ_UP_S_MAX)
+        self._wait_until(_READ_UP_S_MAX, lambda: not hearing & self._connections)
+
+    def _wait_until(self, timeout_s: float, is_so: Callable[[], bool]) -> None:
+        until = time.monotonic() + timeout_s
+        while not is_so() and time.monotonic() < until:
+            gevent.sleep(_LOOK_S)
 
     def close(self) -> None:
         """Listen no longer, and tell all clients goodbye as a switch that is shut down does."""

@@ -104,7 +104,7 @@ class Simulator:
         return self
 
     def finish(self, timeout_s: float) -> None:
-        """Wait till clients have read what is queued for them, at most so long; then say goodbye."""
+        """Wait till those who hear of calls have read what is queued for them, at most so long."""
         self.server.finish(timeout_s)
 
     def stop(self) -> None:
@@ -131,7 +131,7 @@ class Simulator:
         event = Event()
 
         def look(listener: Listener) -> None:
-            if any(name.startswith("CHANNEL_") for name in listener.events):
+            if listener.hears_calls:
                 event.set()
 
         self.core.when_subscribed.append(look)

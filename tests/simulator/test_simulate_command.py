@@ -70,6 +70,7 @@ def test_it_waits_for_a_client_places_its_calls_and_ends(tmp_path: Path) -> None
         client = log_in(port)
         client.ask("event json CHANNEL_HANGUP_COMPLETE")
         heard = {client.event()["Unique-ID"] for _ in range(40)}
+        client.close()
         output, _ = process.communicate(timeout=PATIENCE_S)
 
     summary = json.loads(output)
@@ -77,6 +78,32 @@ def test_it_waits_for_a_client_places_its_calls_and_ends(tmp_path: Path) -> None
     assert (summary["calls"], summary["legs"], summary["calls_up"]) == (20, 40, 0)
     assert {leg["uuid"] for leg in legs} == heard
     assert {leg["account"] for leg in legs if leg["is_outbound"]} == {"1005"}
+
+
+def test_it_stays_until_a_client_that_is_behind_has_read_everything() -> None:
+    options = (
+        "--calls-per-second",
+        "500",
+        "--calls",
+        "50",
+        "--talk-ms",
+        "0",
+        "--ring-ms",
+        "0",
+        "--talk-exactly",
+    )
+    with running(*options) as (process, port):
+        client = log_in(port)
+        client.ask("event json CHANNEL_HANGUP_COMPLETE")
+        assert process.stderr is not None
+        while "the last call is over" not in process.stderr.readline():
+            pass
+        *ends, goodbye = client.rest()
+        client.close()
+        process.communicate(timeout=PATIENCE_S)
+
+    assert len(ends) == 100
+    assert goodbye.body == b"The system is being shut down.\n"
 
 
 def test_it_replays_a_trace() -> None:
@@ -112,6 +139,7 @@ def test_a_configuration_file_is_read_and_options_win(tmp_path: Path) -> None:
         client.ask("event json CHANNEL_CREATE")
         client.event()
         outbound = client.event()
+        client.close()
         process.communicate(timeout=PATIENCE_S)
 
     assert outbound["variable_payer"] == "1001"
