@@ -245,6 +245,24 @@ def test_while_both_are_without_a_database_the_active_one_stays_so(
     assert nothing_is_reserved(conn)
 
 
+def test_a_switch_that_was_away_for_long_has_one_of_them_again(
+    pair: tuple[TwinProcess, TwinProcess], simulator: Simulator, record: Record, conn: Connection
+) -> None:
+    one, two = pair
+    simulator.faults.restart(down_s=8.0)
+    one.wait_for("TWIN_LOST .*it has no switch")
+    one.wait_for("SWITCH_CONNECTED", 2)
+    two.wait_for("SWITCH_CONNECTED", 2)
+
+    def opened() -> int:
+        return len(one.said("TWIN_OPEN")) + len(two.said("TWIN_OPEN"))
+
+    wait_until(lambda: opened() == 2, "one of them is active again", PATIENCE_S)
+    call(simulator)
+    cdrs_of(conn, 1)
+    assert record.strangers() == []
+
+
 def test_one_that_is_stopped_hands_over_at_once(
     pair: tuple[TwinProcess, TwinProcess], simulator: Simulator, conn: Connection
 ) -> None:
