@@ -126,6 +126,7 @@ def test_calls_of_an_account_that_may_make_none_end_at_once_all_but_those_for_he
     )
     for_help = [exchange.place(number=number) for number in ("911", "988")]
     exchange.journal.wait_for("CALL_ANSWERED", 5)
+    exchange.journal.wait_for("CALL_ADMITTED", 5)
     bar(conn, 1001, "unpaid", "noc")
     assert paid.wait_ended(PATIENCE_S)
     assert free.wait_ended(PATIENCE_S)
@@ -145,6 +146,7 @@ def test_a_call_to_a_did_of_a_suspended_account_ends_too(exchange: Exchange, con
         caller="14165550111",
     )  # fmt: skip
     exchange.journal.wait_for("CALL_ANSWERED")
+    exchange.journal.wait_for("CALL_ADMITTED")
     accounts.suspend(conn, 1001, "unpaid", "noc")
     assert handle.wait_ended(PATIENCE_S)
     assert [line["product"] for line in exchange.journal.of("CALL_ENDED")] == ["inbound"]
@@ -157,6 +159,7 @@ def test_calls_may_be_let_finish_what_is_held_for_them(
     has_only(conn, ONE_INCREMENT)
     handle = exchange.place()
     exchange.journal.wait_for("CALL_ANSWERED")
+    exchange.journal.wait_for("CALL_ADMITTED")
     accounts.suspend(conn, 1001, "unpaid", "noc")
     assert handle.wait_ended(PATIENCE_S)
     (row,) = exchange.cdrs(1)
@@ -232,6 +235,7 @@ def test_a_new_did_takes_calls_at_once(exchange: Exchange, conn: Connection) -> 
 def test_what_changed_while_nobody_listened_is_found_afterwards(exchange: Exchange, conn: Connection) -> None:
     handle = exchange.place()
     exchange.journal.wait_for("CALL_ANSWERED")
+    exchange.journal.wait_for("CALL_ADMITTED")
     with conn.transaction():
         conn.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
