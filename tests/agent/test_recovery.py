@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fixtures.records import a_price, an_account
 from esl_agent.agent.book import Priced
 from esl_agent.agent.known import remember
 from esl_agent.config import parse, switch_name_of
+from esl_agent.core.admission.carriers import Carrier
 from esl_agent.core.leg import Direction, Leg, Product
 from esl_agent.core.numbering.number import Number, NumberClass
 from esl_agent.lab.child import wait_until
@@ -21,9 +23,11 @@ from esl_agent.lab.ports import free_port
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.plan import CallPlan
 from esl_agent.simulator.simulator import CallHandle, Simulator
+from esl_agent.store.carriers import put_carrier
 from esl_agent.store.cdrs import CdrFilter, CdrRow, Source, iterate_cdrs
 from esl_agent.store.holds import HoldRequest, hold_many
 from esl_agent.store.ledger import check
+from esl_agent.store.limits import change_limits
 from esl_agent.store.numbers import OwnedNumber, add_number
 from esl_agent.store.pool import Connection
 
@@ -175,6 +179,27 @@ def test_free_calls_are_taken_up_too_and_never_metered(scene: Scene) -> None:
     scene.hang_up(calls)
     assert scene.audit(2) == {Source.LIVE: 2}
     assert sum(row.charge.total for row in scene.cdrs(2)) == 0
+
+
+def test_what_is_up_counts_at_once_among_the_carriers_and_the_accounts_calls(
+    set_scene: Callable[..., Scene], conn: Connection
+) -> None:
+    put_carrier(
+        conn, Carrier(name="alpha", dial_template="sofia/carrier/{number}@127.0.0.1:5090", capacity=1)
+    )
+    change_limits(conn, 1001, lambda limits: replace(limits, max_calls=2))
+    scene = set_scene()
+    first = scene.talking()
+    scene.agent.kill()
+    scene.agent.start()
+    scene.agent.wait_says("CALL_RECOVERED")
+    second = scene.talking()
+    (third,) = scene.place()
+    assert third.wait_ended(PATIENCE_S)
+    scene.hang_up([*first, *second])
+    rows = scene.cdrs(3)
+    assert sorted(row.carrier or str(row.refused) for row in rows) == ["alpha", "beta", "too_many_calls"]
+    scene.nothing_is_reserved()
 
 
 def test_the_next_carrier_is_tried_after_a_restart_with_the_money_of_the_first(scene: Scene) -> None:
