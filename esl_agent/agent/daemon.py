@@ -57,6 +57,8 @@ from esl_agent.store.pool import open_pool
 from esl_agent.switch.events import SwitchEvent, TwinWord
 from esl_agent.switch.link import LinkChange, LinkState, SwitchLink
 
+#: New objects after which dead rings of them are looked for: a call makes hundreds of objects, and no rings.
+GC_OBJECTS: Final = (20_000, 20, 50)
 #: How often partitions are made ahead.
 PARTITIONS_EVERY_S: Final = 3_600
 #: How often admitted legs that never came are looked for.
@@ -327,6 +329,7 @@ class Daemon:
                 self._stop.wait(START_RETRY_S)
             else:
                 gc.freeze()  # or the collector would walk through every rate again and again
+                gc.set_threshold(*GC_OBJECTS)
                 return
 
     def _wait_replayed(self) -> None:

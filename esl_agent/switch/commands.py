@@ -77,6 +77,7 @@ class Command:
     line: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = ()
     shown: str = ""
+    wire: bytes = field(init=False, repr=False)  # what is sent, with the empty line that ends it
 
     def __post_init__(self) -> None:
         _check_line("a command", self.line)
@@ -84,14 +85,11 @@ class Command:
             if not _NAME.fullmatch(name):
                 raise CommandError(f"{name!r} can't be the name of a header")
             _check_line(f"the header {name}", value)
-        if len(self.wire) > COMMAND_BYTES_MAX:
-            raise CommandError(f"a command is over {COMMAND_BYTES_MAX} bytes")
-
-    @property
-    def wire(self) -> bytes:
-        """The bytes to send, with the empty line that ends them."""
         lines = [self.line, *(f"{name}: {value}" for name, value in self.headers)]
-        return ("\n".join(lines) + "\n\n").encode()
+        wire = ("\n".join(lines) + "\n\n").encode()
+        if len(wire) > COMMAND_BYTES_MAX:
+            raise CommandError(f"a command is over {COMMAND_BYTES_MAX} bytes")
+        object.__setattr__(self, "wire", wire)
 
     def __str__(self) -> str:
         return self.shown or self.line
