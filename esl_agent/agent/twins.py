@@ -38,6 +38,7 @@ import gevent
 from gevent.event import Event
 
 from esl_agent.agent.clock import steady_us
+from esl_agent.agent.database import OUTAGE
 from esl_agent.agent.duty import CONNECT_S, LOST, Link, StoodDown, url_of
 from esl_agent.config import Config, switch_name_of
 from esl_agent.core import lease as rules
@@ -88,6 +89,7 @@ class Twins:
         self._turn = Event()
         self._told_of: str | None = None  # the other's name, as it was last logged
         self._refusals = 0
+        self._refusal = ""  # what Postgres said last
         self._has_lock = self._is_unseen = False
         self._next_word_us = self._next_door_us = 0
         self._door, self._is_open = config.twin.door, False
@@ -222,12 +224,20 @@ class Twins:
                         self._look(conn)
                     is_standby = self._twin.role is Role.STANDBY
                     gevent.sleep(self._lease_s / (LOOKS_PER_LEASE if is_standby else RENEWALS_PER_LEASE))
-            except LOST:
+            except LOST as error:
                 self._tell(rules.DatabaseLost())
+                self._tell_refusal(error)
             finally:
                 if conn is not None:
                     conn.close()
             gevent.sleep(RETRY_S)
+
+    def _tell_refusal(self, error: BaseException) -> None:
+        """Outages are told elsewhere; what Postgres refuses keeps this one from ever being active."""
+        text = "" if isinstance(error, (*OUTAGE, gevent.Timeout)) else " ".join(str(error).split())
+        if text and text != self._refusal:
+            self._log("DB_REFUSED", statement="lease", error=text)
+        self._refusal = text or self._refusal
 
     def _look(self, conn: Connection) -> None:
         if self._twin.role is Role.STANDBY:

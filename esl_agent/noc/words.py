@@ -92,7 +92,8 @@ WORDS: Final[dict[str, Word]] = {
     "DB_UP": Word("info", "Postgres answers again."),
     "DB_REFUSED": Word(
         "error",
-        "Postgres answered a statement with an error: the calls concerned get no money, and CDRs wait.",
+        "Postgres answered a statement with an error: the calls concerned get no money, and CDRs wait;"
+        " refused the `lease`, a twin can't be active.",
         "A migration that is missing, or a privilege: `esl-agent doctor` says which.",
     ),
     "NOTICES_HEARD": Word("info", "Postgres tells of what others change; everything was read again first."),

@@ -289,6 +289,11 @@ def test_twins_have_to_know_which_switch_they_are_twins_for(start: Start) -> Non
     assert "[twin] enabled needs [switch] name" in nameless.text()
 
 
+def test_a_twin_that_may_not_write_the_row_says_so(start: Start, conn: Connection) -> None:
+    conn.execute("ALTER TABLE leases RENAME TO loans")
+    start("one").wait_for("DB_REFUSED statement=lease .*leases")
+
+
 # Daemons that are no twins.
 
 
