@@ -46,15 +46,17 @@ def find_sipp(environment: Mapping[str, str]) -> str:
 
 
 class SippRun:
-    """One SIPp process on `port` of loopback."""
+    """One SIPp process on `port` of `address`, which is one of loopback's."""
 
-    def __init__(self, binary: str, folder: Path, name: str, text: str, port: int, *options: str) -> None:
+    def __init__(
+        self, binary: str, folder: Path, name: str, text: str, address: str, port: int, *options: str
+    ) -> None:
         self.name = name
         self.port = port
         self._messages = folder / f"{name}.messages"
         file = folder / f"{name}.xml"
         file.write_text(text, encoding="utf-8")
-        command = [binary, "-sf", str(file), "-i", LOOPBACK, "-p", str(port), "-nostdin"]
+        command = [binary, "-sf", str(file), "-i", address, "-p", str(port), "-nostdin"]
         command += ["-mp", str(free_ports(MEDIA_PORTS)), "-cp", str(free_port())]
         command += ["-trace_msg", "-message_file", str(self._messages)]
         self._child = Child([*command, *options], folder / f"{name}.log")
@@ -99,7 +101,7 @@ class Sipp:
 
     def answer(self, port: int, name: str, **values: Any) -> SippRun:
         """Take calls on `port` as scenario `name` says, until stopped."""
-        run = self._start(name, port, script(name, **{"headers": ""} | values))
+        run = self._start(name, LOOPBACK, port, script(name, **{"headers": ""} | values))
         run.wait_until_listening()
         return run
 
@@ -113,9 +115,10 @@ class Sipp:
         headers: Sequence[str] = (),
         call_id: str = "%u-%p@%s",
         at_once: int = 1,
+        address: str = LOOPBACK,
         **values: Any,
     ) -> SippRun:
-        """Calls, `at_once` of them, from `phone` to `number` as scenario `name` says.
+        """Calls, `at_once` of them, from `phone` at `address` to `number` as scenario `name` says.
 
         `headers` stand beside the usual ones in each INVITE.
         """
@@ -132,13 +135,14 @@ class Sipp:
         load = ("-m", number_of, "-r", number_of, "-l", number_of, "-cid_str", call_id)
         options = (*load, "-au", phone.user, "-ap", phone.password)
         text = script(name, **places | values)
-        return self._start(name, free_port(), text, f"{LOOPBACK}:{switch_port}", *options)
+        return self._start(name, address, free_port(), text, f"{LOOPBACK}:{switch_port}", *options)
 
     def stop_all(self) -> None:
         while self._runs:
             self._runs.pop().stop()
 
-    def _start(self, name: str, port: int, text: str, *options: str) -> SippRun:
-        run = SippRun(self._binary, self._folder, f"{name}-{port}-{len(self._runs)}", text, port, *options)
+    def _start(self, name: str, address: str, port: int, text: str, *options: str) -> SippRun:
+        unique = f"{name}-{port}-{len(self._runs)}"
+        run = SippRun(self._binary, self._folder, unique, text, address, port, *options)
         self._runs.append(run)
         return run

@@ -156,6 +156,14 @@ class Core:
         if listeners:
             self._deliver(Event(name, self._head(), before=fields, body=body), listeners)
 
+    def fire_custom(self, subclass: str, fields: Sequence[Field]) -> None:
+        """Tell whoever listens of an event of a module's own."""
+        self._count("CUSTOM")
+        listeners = [listener for listener in self.listeners if listener.wants("CUSTOM", "")]
+        if listeners:
+            before = (Field("Event-Subclass", subclass), *fields)
+            self._deliver(Event("CUSTOM", self._head(), before=before, subclass=subclass), listeners)
+
     def fire_sent(self, name: str, fields: Sequence[Field], body: str | None, subclass: str) -> None:
         """Tell whoever listens of an event that a client sent."""
         self._count(name)

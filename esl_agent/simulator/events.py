@@ -93,7 +93,10 @@ class Event:
     the leg in a format, as the leg is now.
     """
 
-    __slots__ = ("_after", "_before", "_body", "_frames", "_head", "_write", "leg_uuid", "name", "sequence")
+    __slots__ = (
+        *("_after", "_before", "_body", "_frames", "_head", "_write"),
+        *("leg_uuid", "name", "sequence", "subclass"),
+    )
 
     def __init__(
         self,
@@ -105,8 +108,10 @@ class Event:
         write: Callable[[Format], str] | None = None,
         after: Sequence[Field] = (),
         body: str | None = None,
+        subclass: str = "",
     ) -> None:
         self.name = name
+        self.subclass = subclass
         self.sequence = head.sequence
         self.leg_uuid = leg_uuid
         self._head = head
@@ -166,13 +171,12 @@ class Event:
 class SentEvent(Event):
     """One that a client sent: what it said comes before what the switch says (mod_event_socket.c)."""
 
-    __slots__ = ("subclass",)
+    __slots__ = ()
 
     def __init__(
         self, name: str, head: Head, fields: Sequence[Field], body: str | None, subclass: str
     ) -> None:
-        super().__init__(name, head, before=fields, body=body)
-        self.subclass = subclass
+        super().__init__(name, head, before=fields, body=body, subclass=subclass)
 
     def text(self, into: Format) -> str:
         return "".join([*(into.any_field(*field) for field in self._before), self._head_text(into)])

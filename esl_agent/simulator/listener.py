@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from esl_agent.simulator import commands
-from esl_agent.simulator.events import Event, SentEvent
+from esl_agent.simulator.events import Event
 from esl_agent.simulator.formats import JSON, PLAIN, Format, array_text
 from esl_agent.simulator.wire import Command, CommandReader, CommandTooLong
 
@@ -192,7 +192,7 @@ class Listener:
 
     def deliver(self, event: Event) -> None:
         """Send an event that is wanted, unless its subclass is not, or a filter is against it."""
-        if isinstance(event, SentEvent) and event.subclass and not self._wants_subclass(event.subclass):
+        if event.subclass and not self._wants_subclass(event.subclass):
             return
         if not self.filters or self._passes(event):
             self.faults.send(self, event.name, event.frame(self.format))

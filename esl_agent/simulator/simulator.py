@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import gevent
 from gevent.event import Event
 
+from esl_agent.simulator import registration
 from esl_agent.simulator.call import Call
 from esl_agent.simulator.clock import Clock, steady_clock
 from esl_agent.simulator.config import SimulatorConfig
@@ -121,6 +122,13 @@ class Simulator:
         handle = CallHandle(self.core.place(plan))
         self.runner.wake()
         return handle
+
+    def register_attempt(self, user: str, domain: str, address: str, *, is_right: bool) -> None:
+        """A phone gives a password, to register or to call; what it sent may be any text."""
+        self.runner.catch_up()
+        fields = registration.attempt_fields(user, domain, address, is_right=is_right)
+        self.core.fire_custom(registration.ATTEMPT, fields)
+        self.runner.wake()
 
     def legs_ended(self) -> list[Truth]:
         """What each leg that is over really was."""
