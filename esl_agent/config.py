@@ -25,12 +25,7 @@ from esl_agent.switch.events import VariableNames
 
 ENVIRONMENT_PREFIX: Final = "ESL_AGENT_"
 SECRETS: Final = frozenset(
-    {
-        ("switch", "password"),
-        ("database", "url"),
-        ("database", "listen_url"),
-        ("admission", "local_secret"),
-    }
+    {("switch", "password"), ("database", "url"), ("database", "listen_url"), ("admission", "local_secret")}
 )
 #: Whole segments are deleted: with fewer of them a journal would be full or empty and nothing between.
 SEGMENTS_MIN: Final = 4
@@ -39,6 +34,7 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=3_600_000)]
+WarnTimes = Annotated[tuple[Annotated[int, msgspec.Meta(ge=1, le=3_600)], ...], msgspec.Meta(max_length=8)]
 Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
 VariableName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
@@ -103,12 +99,7 @@ class BudgetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cut_lead_ms: Annotated[int, msgspec.Meta(ge=0, le=2_000)] = 60
     unfunded_ms: Annotated[int, msgspec.Meta(ge=0, le=30_000)] = 2_000
     kill_retry_ms: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 500
-    warn_at_s: Annotated[
-        tuple[Annotated[int, msgspec.Meta(ge=1, le=3_600)], ...], msgspec.Meta(max_length=8)
-    ] = (
-        60,
-        10,
-    )
+    warn_at_s: WarnTimes = (60, 10)
     warn_sound: Annotated[str, msgspec.Meta(pattern=rf"^(?:{SOUND})?\Z")] = (
         "tone_stream://%(200,100,800);loops=2"
     )
@@ -194,6 +185,18 @@ class TwinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lease_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = 1_500
 
 
+class PhonesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a phone's password is being tried, or used by somebody else (terms 14); docs/phones.md."""
+
+    watch: bool = True
+    failures_max: Annotated[int, msgspec.Meta(ge=2, le=100)] = 10
+    failures_window_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 300
+    new_network_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
+    spike_factor: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 10
+    spike_min_amount: str = "5.0000"
+    on_spike: Literal["alarm", "suspend"] = "alarm"
+
+
 class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long what is known of calls and customers is kept (terms 15)."""
 
@@ -218,6 +221,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cdr_files: CdrFilesConfig = CdrFilesConfig()
     journal: JournalConfig = JournalConfig()
     limits: LimitsConfig = LimitsConfig()
+    phones: PhonesConfig = PhonesConfig()
     office: OfficeConfig = OfficeConfig()
     retention: RetentionConfig = RetentionConfig()
     twin: TwinConfig = TwinConfig()
@@ -370,6 +374,7 @@ def _check_together(config: Config, source: str) -> None:
     amounts = {
         "[admission] cached_call_max": config.admission.cached_call_max,
         "[admission] cached_account_max": config.admission.cached_account_max,
+        "[phones] spike_min_amount": config.phones.spike_min_amount,
         "[office] returned_check_fee": config.office.returned_check_fee,
     }
     if config.journal.size_max_mb < SEGMENTS_MIN * config.journal.segment_mb:

@@ -37,7 +37,10 @@ PRIVILEGES: Final = {
     "rates": "SELECT",
     "numbers": "SELECT",
     "leases": "SELECT, INSERT, UPDATE",
+    "account_networks": "SELECT, INSERT, UPDATE",
 }
+#: The columns of accounts that a suspension changes.
+SUSPENDING: Final = ("state", "state_reason", "state_since", "state_by")
 #: Clocks further apart than this make cut-offs less exact than they should be.
 SKEW_MAX_S: Final = 1.0
 
@@ -70,6 +73,8 @@ def check_database(config: Config) -> Findings:
             yield Finding(Verdict.GOOD, "the database has every migration")
             yield from _check_partitions(conn)
             yield from _check_privileges(conn)
+            if config.phones.on_spike == "suspend":
+                yield _check_may_suspend(conn)
             yield from _check_decks(conn)
             yield _check_duty(config, lease.who_has(conn, switch_name_of(config)))
     except EslAgentError as error:
@@ -137,6 +142,21 @@ def _check_privileges(conn: Connection) -> Findings:
         yield Finding(Verdict.BAD, f"the database role lacks {', '.join(missing)}", "grant them")
     else:
         yield Finding(Verdict.GOOD, "the database role may do what the daemon does")
+
+
+def _check_may_suspend(conn: Connection) -> Finding:
+    row = conn.execute(
+        "SELECT bool_and(has_column_privilege('accounts', name, 'UPDATE')) FROM unnest(%s::text[]) AS name",
+        [list(SUSPENDING)],
+    ).fetchone()
+    if row and row[0]:
+        return Finding(Verdict.GOOD, "the database role may suspend accounts, as [phones] on_spike wants")
+    columns = ", ".join(SUSPENDING)
+    return Finding(
+        Verdict.BAD,
+        "the database role may not suspend accounts, as [phones] on_spike wants",
+        f"GRANT UPDATE ({columns}) ON accounts to it",
+    )
 
 
 def _check_decks(conn: Connection) -> Findings:

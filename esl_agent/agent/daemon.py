@@ -23,7 +23,7 @@ from esl_agent import __version__
 from esl_agent.agent.admission import Admission
 from esl_agent.agent.alone import Alone
 from esl_agent.agent.book import Book
-from esl_agent.agent.cached import CachedFunds, CachedPolicy
+from esl_agent.agent.cached import CachedFunds
 from esl_agent.agent.cdr_folder import ThreadedCdrFolder
 from esl_agent.agent.cdr_sweeper import CdrSweeper
 from esl_agent.agent.clock import SwitchClock, calendar, monotonic_us
@@ -39,8 +39,9 @@ from esl_agent.agent.leaving import leave
 from esl_agent.agent.listener import Listener
 from esl_agent.agent.looks import Looks
 from esl_agent.agent.news import News
+from esl_agent.agent.phone_watch import LOOK_EVERY_S, PhoneWatch
 from esl_agent.agent.phones import Phones
-from esl_agent.agent.policies import call_policy_of, link_config_of, operator_policy_of
+from esl_agent.agent.policies import cached_policy_of, call_policy_of, link_config_of, operator_policy_of
 from esl_agent.agent.recovery import Recovery
 from esl_agent.agent.settler import Settler
 from esl_agent.agent.sounds import Sounds
@@ -48,13 +49,12 @@ from esl_agent.agent.switchboard import Switchboard
 from esl_agent.agent.timers import Timers
 from esl_agent.agent.twins import Twins
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
-from esl_agent.core import money
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import ensure_partitions
 from esl_agent.store.open_holds import OpenHold, open_holds
 from esl_agent.store.pool import open_pool
-from esl_agent.switch.events import SwitchEvent, TwinWord
+from esl_agent.switch.events import RegisterAttempt, SwitchEvent, TwinWord
 from esl_agent.switch.link import LinkChange, LinkState, SwitchLink
 
 #: New objects after which dead rings of them are looked for: a call makes hundreds of objects, and no rings.
@@ -69,11 +69,8 @@ START_RETRY_S: Final = 1.0
 UPKEEP_END_S: Final = 0.2
 #: How often a drain is looked at again.
 PAUSE_S: Final = 0.05
-
-
-#: What recovery is told where the switch's calls are gone.
+#: What recovery is told where the switch's calls are gone, and where another daemon looked after them.
 RESTARTED: Final = "the switch was restarted"
-#: … and where another daemon looked after them.
 TAKEN_OVER: Final = "taken over"
 
 
@@ -162,6 +159,7 @@ class Daemon:
         self._looks = Looks(self._link.command, self._link.background, variable_names_of(config))
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
+        self._phone_watch = PhoneWatch(config.phones, self._database, log, may_act=self._duty.may_act)
         self._news = News(self._book, self.desk, self._phones)
         self._listener = Listener(
             config.database.listen_url or config.database.url,
@@ -173,11 +171,6 @@ class Daemon:
 
     def _make_doors(self) -> Doors:
         config, settler = self._config.admission, self._settler
-        cached = CachedPolicy(
-            config.database_down == "cached",
-            money.amount(config.cached_call_max),
-            money.amount(config.cached_account_max),
-        )
         admission = Admission(
             book=self._book,
             desk=self.desk,
@@ -188,7 +181,7 @@ class Daemon:
             settle=settler.settle,
             release=settler.release,
             has_journal_room=lambda: settler.is_accepting,
-            cached=CachedFunds(cached),
+            cached=CachedFunds(cached_policy_of(config)),
             deadline_s=config.deadline_ms / 1_000,
             log=self._log,
         )
@@ -236,9 +229,11 @@ class Daemon:
             self._duty.run,
             self._inbox.run,
             self._recovery.run,
+            self._phone_watch.run,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
+            lambda: self._every(LOOK_EVERY_S, self._phone_watch.look),
             self._sweep,
         )
         greenlets = [gevent.spawn(part) for part in parts]
@@ -293,7 +288,9 @@ class Daemon:
             self._duty.heard(event)
         elif self._has_taken_up.is_set():
             self._recovery.heard(event.timestamp_us)
-            if event.name != "HEARTBEAT":
+            if isinstance(event, RegisterAttempt):
+                self._phone_watch.heard(event)
+            elif event.name != "HEARTBEAT":
                 self._inbox.put(event)
 
     def _link_changed(self, change: LinkChange) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Final
 
+from esl_agent.agent.cached import CachedPolicy
 from esl_agent.config import AdmissionConfig, BudgetConfig, Config, variable_names_of
+from esl_agent.core import money
 from esl_agent.core.admission.limits import OperatorPolicy
 from esl_agent.core.call import CallPolicy
-from esl_agent.switch.events import TWIN_ACTIVE, TWIN_GONE
+from esl_agent.switch.events import REGISTER_ATTEMPT, TWIN_ACTIVE, TWIN_GONE
 from esl_agent.switch.link import LinkConfig
 
 #: What is heard of the switch; each is one step of a call, or proof of life.
@@ -29,6 +31,14 @@ def operator_policy_of(config: AdmissionConfig) -> OperatorPolicy:
     )
 
 
+def cached_policy_of(config: AdmissionConfig) -> CachedPolicy:
+    return CachedPolicy(
+        config.database_down == "cached",
+        money.amount(config.cached_call_max),
+        money.amount(config.cached_account_max),
+    )
+
+
 def link_config_of(config: Config, is_stale: Callable[[], bool]) -> LinkConfig:
     switch = config.switch
     return LinkConfig(
@@ -37,7 +47,10 @@ def link_config_of(config: Config, is_stale: Callable[[], bool]) -> LinkConfig:
         password=switch.password,
         names=variable_names_of(config),
         events=EVENTS,
-        subclasses=(TWIN_ACTIVE, TWIN_GONE) if config.twin.enabled else (),
+        subclasses=(
+            *((TWIN_ACTIVE, TWIN_GONE) if config.twin.enabled else ()),
+            *((REGISTER_ATTEMPT,) if config.phones.watch else ()),
+        ),
         is_stale=is_stale,
         connect_timeout_s=switch.connect_timeout_s,
         command_deadline_s=switch.command_deadline_ms / 1_000,

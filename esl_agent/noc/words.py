@@ -73,6 +73,19 @@ WORDS: Final[dict[str, Word]] = {
         "info",
         "A phone was changed or removed; the switch was told to forget it as it was.",
     ),
+    "PHONE_ATTACKED": Word(
+        "warning",
+        "Wrong passwords were given `failures` times for a phone, or for several from one `network`.",
+        "Block the network, unless it is the customer's own phone with an old password (docs/phones.md).",
+    ),
+    "PHONE_NEW_NETWORK": Word(
+        "info", "A phone was used, with its password, from a network where its account was never seen before."
+    ),
+    "PHONE_SPEND_SPIKE": Word(
+        "error",
+        "Since an account is used from new `networks` it spends far more in an hour than `usual`.",
+        "Ask the customer. If it was somebody else: `account suspend`, then `credential rotate`.",
+    ),
     "SWITCH_EVENT_BAD": Word(
         "warning",
         "An event could not be read and was passed over.",

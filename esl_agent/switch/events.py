@@ -38,6 +38,8 @@ EVENT_NAMES: Final = (
 )
 
 _NAME_FIRST: Final = re.compile(rb'\{"Event-Name":"([A-Z_]{1,64})"')
+#: In a value it can't stand: its quotes would be escaped there.
+_SUBCLASS: Final = re.compile(rb'"Event-Subclass":"([A-Za-z_:]{1,64})"')
 _UNDEFINED: Final = "_undef_"  # how a plain header says that it is empty
 _NAMES_MAX: Final = 64  # decoders and types that are kept, by the names of variables
 
@@ -137,6 +139,23 @@ class TwinWord(SwitchEvent, frozen=True, gc=False, kw_only=True):
     sent_us: Whole = field(default=0, name="Esl-Agent-Sent-Us")  # by the sender's own steady clock
 
 
+class RegisterAttempt(SwitchEvent, frozen=True, gc=False, kw_only=True):
+    """A phone gave a password, to register or to call (sofia_reg.c, `sofia_reg_handle_register_token`).
+
+    Names are what the phone sent, `address` is where its packet came from.  `result` is SUCCESS,
+    RENEWED, STALE (to be tried again with a new nonce) or FORBIDDEN.  A phone that names another user
+    than it registers never gets as far as to be looked up: `username` is `unknown` then, and the
+    one that it would have registered is `to_user`.
+    """
+
+    username: Value = ""
+    realm: Value = ""
+    to_user: Value = field(default="", name="from-user")  # sic
+    to_domain: Value = field(default="", name="from-host")
+    address: Value = field(default="", name="network-ip")
+    result: Value = field(default="", name="auth-result")
+
+
 class Heartbeat(SwitchEvent, frozen=True, gc=False, kw_only=True):
     """Every 20 s: that the switch is alive, which run of it this is, and how many legs are up on it."""
 
@@ -149,12 +168,20 @@ _KINDS: Final[Mapping[str, type[SwitchEvent]]] = {
     "CHANNEL_DATA": ChannelData,
     "BACKGROUND_JOB": BackgroundJob,
     "HEARTBEAT": Heartbeat,
-    "CUSTOM": TwinWord,
 }
 
 #: Subclasses of CUSTOM: a daemon says that it has its switch's lease, and that it acts no more.
 TWIN_ACTIVE: Final = "esl_agent::active"
 TWIN_GONE: Final = "esl_agent::gone"
+#: … and mod_sofia, that a phone gave a password.
+REGISTER_ATTEMPT: Final = "sofia::register_attempt"
+
+_CUSTOM: Final = "CUSTOM"
+_SUBCLASSES: Final[Mapping[str, type[SwitchEvent]]] = {
+    TWIN_ACTIVE: TwinWord,
+    TWIN_GONE: TwinWord,
+    REGISTER_ATTEMPT: RegisterAttempt,
+}
 
 
 def peek_name(body: bytes | memoryview) -> str | None:
@@ -179,6 +206,8 @@ class EventDecoder:
 
     def __init__(self, names: VariableNames) -> None:
         self._kinds = {name: _json_decode(kind, names) for name, kind in _KINDS.items()}
+        self._kinds[_CUSTOM] = self._decode_custom
+        self._subclasses = {name: _json_decode(kind, names) for name, kind in _SUBCLASSES.items()}
         self._other = _json_decode(SwitchEvent, names)
 
     def decode(self, body: bytes | memoryview, name: str | None) -> SwitchEvent:
@@ -193,6 +222,10 @@ class EventDecoder:
         except (msgspec.MsgspecError, RecursionError) as error:
             raise EventError(f"an event can't be read: {error}") from None
         return event
+
+    def _decode_custom(self, body: bytes | memoryview) -> SwitchEvent:
+        subclass = _SUBCLASS.search(body)
+        return self._subclasses.get(subclass[1].decode() if subclass else "", self._other)(body)
 
 
 def event_of_headers(headers: Mapping[str, str], names: VariableNames = DEFAULT_NAMES) -> SwitchEvent:

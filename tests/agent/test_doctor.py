@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from fixtures.postgres import as_role
 
 from esl_agent.cli.main import cli
 from esl_agent.core.lease import Row
@@ -200,3 +201,11 @@ def test_the_active_twin_is_told_and_when_it_last_said_so(
         assert lease.take(twin, "montreal", None, wanted)
         found = examine(safe_url, simulator.port, ESL_AGENT_SWITCH_NAME="montreal")[1]
         assert any(what.startswith("the twin machine/7/abc is active") for what in found[verdict])
+
+
+def test_a_role_that_may_not_suspend_where_it_should_is_said(safe_url: str, simulator: Simulator) -> None:
+    as_daemon = as_role(safe_url, "esl_agent_daemon").replace("&options=-c%20role", "%20-c%20role")
+    _, found = examine(as_daemon, simulator.port, ESL_AGENT_PHONES_ON_SPIKE="suspend")
+    assert [each for each in found["bad"] if "suspend" in each]
+    _, found = examine(safe_url, simulator.port, ESL_AGENT_PHONES_ON_SPIKE="suspend")
+    assert [each for each in found["good"] if "suspend" in each]

@@ -13,12 +13,15 @@ from fixtures.postgres import as_role
 from fixtures.records import a_cdr, an_account
 
 from esl_agent.core.money import amount as money
+from esl_agent.core.phones import Phone
 from esl_agent.store.accounts import get_account
 from esl_agent.store.cdrs import ensure_partitions
 from esl_agent.store.holds import HoldRequest, Outcome, hold_many
+from esl_agent.store.networks import saw, spendings, spike_is_told
 from esl_agent.store.pool import Connection, connected
 from esl_agent.store.release import release_many
 from esl_agent.store.settle import settle_many
+from esl_agent.store.sip_users import NewSipUser, add_sip_user
 
 PAYER: Final = 1001
 ROLES: Final = ("esl_agent_daemon", "esl_agent_noc", "esl_agent_office", "esl_agent_auditor")
@@ -47,6 +50,7 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "UPDATE plans SET deck = 'mine'",
         "INSERT INTO numbers (number, account_id, kind) VALUES ('15145550199', 1001, 'did')",
         "UPDATE sip_users SET a1_hash = repeat('0', 32)",
+        "DELETE FROM account_networks",
     ),
     "esl_agent_noc": (
         "SELECT name FROM accounts",
@@ -55,6 +59,7 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "SELECT * FROM ledger",
         "SELECT known FROM reservations",
         "SELECT * FROM sip_users",
+        "SELECT * FROM account_networks",
         "SELECT * FROM payments",
         "UPDATE accounts SET state = 'suspended'",
     ),
@@ -68,6 +73,7 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "UPDATE terms_acceptances SET accepted_at = now()",
         "INSERT INTO reservations (account_id, leg_uuid, state, held) VALUES (1001, 'x', 'held', 1)",
         "UPDATE leases SET holder = 'me'",
+        "UPDATE account_networks SET spike_at = now()",
     ),
     "esl_agent_auditor": (
         "SELECT a1_hash FROM sip_users",
@@ -110,6 +116,20 @@ def test_the_daemon_holds_settles_releases_and_makes_partitions(conn: Connection
     assert settled.settled
     assert get_account(conn, PAYER).balance == money("5") - settled.charged
     assert conn.execute("SELECT to_regclass('cdrs_2031_05')").fetchone() != (None,)
+
+
+def test_the_daemon_remembers_networks_and_the_office_and_the_auditor_read_them(
+    conn: Connection, daemon: Connection, database_url: str
+) -> None:
+    add_sip_user(
+        conn, NewSipUser(user="desk", domain="a.test", account_id=PAYER, a1_hash="0" * 32, password_by="x")
+    )
+    assert saw(daemon, Phone("desk", "a.test"), "192.0.2.0/24")
+    spendings(daemon, 24, money("0"))
+    spike_is_told(daemon, PAYER, 24)
+    for role in ("esl_agent_office", "esl_agent_auditor"):
+        with connected(as_role(database_url, role)) as reader:
+            assert reader.execute("SELECT account_id FROM account_networks").fetchall() == [(PAYER,)]
 
 
 def test_noc_sees_what_calls_cost_and_not_whose_they_are(conn: Connection, database_url: str) -> None:

@@ -11,7 +11,9 @@ from esl_agent.switch.events import (
     BackgroundJob,
     EventError,
     Heartbeat,
+    RegisterAttempt,
     SwitchEvent,
+    TwinWord,
     VariableNames,
     decode_event,
     event_of_headers,
@@ -69,6 +71,28 @@ def test_a_heartbeat_says_how_many_legs_are_up() -> None:
     heartbeat = event({"Event-Name": "HEARTBEAT", "Session-Count": "12", "Core-UUID": "core"})
     assert isinstance(heartbeat, Heartbeat)
     assert (heartbeat.session_count, heartbeat.core_uuid) == (12, "core")
+
+
+def test_a_custom_event_is_known_by_its_subclass() -> None:
+    values = {
+        "Event-Name": "CUSTOM",
+        "Event-Subclass": "sofia::register_attempt",
+        "from-user": "desk",
+        "from-host": "a.test",
+        "network-ip": "192.0.2.7",
+        "username": 'x","Event-Subclass":"esl_agent::active',
+        "realm": ["a", "b"],
+        "auth-result": "FORBIDDEN",
+    }
+    attempt = decode_event(json.dumps(values, separators=(",", ":")).encode())
+    assert isinstance(attempt, RegisterAttempt)
+    assert (attempt.username, attempt.realm) == (values["username"], ["a", "b"])
+    assert (attempt.to_user, attempt.to_domain) == ("desk", "a.test")
+    assert (attempt.address, attempt.result) == ("192.0.2.7", "FORBIDDEN")
+    values["Event-Subclass"] = "esl_agent::gone"
+    assert isinstance(decode_event(json.dumps(values, separators=(",", ":")).encode()), TwinWord)
+    values["Event-Subclass"] = "sofia::register"
+    assert type(decode_event(json.dumps(values, separators=(",", ":")).encode())).__name__ == "SwitchEvent"
 
 
 def test_the_kind_of_an_event_is_found_wherever_its_name_stands() -> None:
