@@ -30,7 +30,7 @@ from .agent import Sections  # noqa: E402
 from .cluster import Cluster  # noqa: E402
 from .random_faults import play_round  # noqa: E402
 from .score import Score  # noqa: E402
-from .stage import AS_SHIPPED, ONE_DAEMON, SHORT_GRANTS, TWINS, TWO_SWITCHES, Sites, Stage  # noqa: E402
+from .stage import AS_SHIPPED, ON_TRUST, ONE_DAEMON, SHORT_GRANTS, TWINS, TWO_SWITCHES, Sites, Stage  # noqa: E402
 
 #: The stages, in turns, and what may come of it there besides.  Who holds little at a time loses
 #: calls to outages that last longer.
@@ -39,6 +39,7 @@ STAGES: Final[Sequence[tuple[Sites, Sections, Sequence[str]]]] = (
     (TWINS, AS_SHIPPED, ()),
     (TWO_SWITCHES, AS_SHIPPED, ()),
     (ONE_DAEMON, SHORT_GRANTS, ["cut"]),
+    (ONE_DAEMON, ON_TRUST, ()),
 )
 
 

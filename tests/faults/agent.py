@@ -8,7 +8,7 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +46,7 @@ class Agent:
         switch_port: int,
         postgres_path: str,
         database: str,
-        sections: Sections,
+        settings: Sequence[Sections],
         note: Callable[[str], None],
     ) -> None:
         self.name = name
@@ -64,7 +64,7 @@ class Agent:
             "switch": {"port": self.to_switch.port},
             "journal": {"folder": str(folder / f"{name}-journal")},
         }
-        self._settings.write_text(_toml(ways, sections))
+        self._settings.write_text(_toml(ways, *settings))
 
     # Its life
 
@@ -182,7 +182,7 @@ class Agent:
 
 
 def _toml(*parts: Sections) -> str:
-    """JSON's strings, numbers, truth values and lists are TOML's too."""
+    """All parts in one, the later ones before the earlier; JSON's values are TOML's too."""
     lines = []
     for section in dict.fromkeys(name for part in parts for name in part):
         values = {name: value for part in parts for name, value in part.get(section, {}).items()}

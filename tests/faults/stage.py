@@ -56,6 +56,9 @@ AS_SHIPPED: Final[Sections] = {}
 #: Money is held for six seconds at a time, and more is asked for every two.
 SHORT_GRANTS: Final[Sections] = {"budget": {"grant_s": 6}}
 
+#: Without a database calls go out on the last known balance, up to a cap.
+ON_TRUST: Final[Sections] = {"admission": {"database_down": "cached"}}
+
 #: The daemons of each switch.
 Sites = Sequence[Sequence[str]]
 ONE_DAEMON: Final[Sites] = (("agent",),)
@@ -106,7 +109,6 @@ class Stage:
                 "twin": {"enabled": len(agents) > 1},
                 "limits": QUICK_LIMITS,
                 "log": {"format": "plain", "level": "debug"},
-                **self._settings,
             }
             agent = Agent(
                 agent_name,
@@ -114,7 +116,7 @@ class Stage:
                 switch_port=switch.port,
                 postgres_path=self.postgres.socket_path,
                 database=self._database,
-                sections=sections,
+                settings=[sections, self._settings],
                 note=self.faults.append,
             )
             up.callback(agent.close)

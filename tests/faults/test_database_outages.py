@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from .proxy import BACK, FORTH
-from .stage import SHORT_GRANTS, Stage
+from .stage import ON_TRUST, SHORT_GRANTS, Stage
 
 pytestmark = pytest.mark.faults
 
@@ -102,3 +102,22 @@ def test_an_outage_that_is_shorter_than_what_is_held_cuts_nobody(set_stage: Call
     stage.postgres.start()
 
     stage.finish()
+
+
+def test_calls_go_out_on_the_last_known_balance_and_the_daemon_is_killed(
+    set_stage: Callable[..., Stage],
+) -> None:
+    stage = set_stage(settings=ON_TRUST)
+    stage.agent.start()
+    stage.call(10, talk_s=0.5)
+    stage.wait_over()
+    stage.postgres.stop()
+    stage.agent.wait_says("DB_DOWN")
+    stage.call(10, talk_s=3)
+    stage.wait_talking(10)
+    stage.agent.kill()
+    stage.agent.begin()
+    stage.wait_over()
+    stage.postgres.start()
+
+    assert stage.finish().legs == 20
