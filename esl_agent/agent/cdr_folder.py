@@ -69,6 +69,13 @@ class CdrFolder:
                     continue
         return None
 
+    def tells_of(self, leg_uuid: str) -> bool:
+        """Whether there is a file of the leg, whatever is in it: then the leg was there."""
+        if self.folder is None:
+            return False
+        places = (self.folder, self.folder / DONE, self.folder / BROKEN)
+        return any(os.path.lexists(place / name) for name in file_names(leg_uuid) for place in places)
+
     def waiting(
         self, now_s: float, settle_after_s: float, limit: int, passed_over: Collection[str] = ()
     ) -> list[Waiting]:
@@ -131,3 +138,6 @@ class ThreadedCdrFolder(CdrFolder):
     def find(self, leg_uuid: str) -> LegEnd | None:
         found: LegEnd | None = self.thread.apply(super().find, (leg_uuid,))
         return found
+
+    def tells_of(self, leg_uuid: str) -> bool:
+        return bool(self.thread.apply(super().tells_of, (leg_uuid,)))

@@ -85,6 +85,11 @@ class Itinerary:
         """The leg that the hold is under and that isn't there."""
         return None if self.holder in self.begun else self.holder
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether the leg that is awaited was there already, before the agent forgot it: its end is owed."""
+        return self.was_there and self.awaited == self.leg_uuids[0]
+
     def others(self, leg_uuid: str) -> tuple[str, ...]:
         """The legs that this one may take what is held from."""
         return tuple(each for each in self.leg_uuids if each != leg_uuid and each not in self.answered)
@@ -228,8 +233,8 @@ class Itineraries:
 
     def _give_up(self, itinerary: Itinerary) -> list[Gone]:
         itinerary.is_over = True
-        if itinerary.up:
-            return []  # a leg of it is up, and its end closes the itinerary
+        if itinerary.up or itinerary.is_missing:
+            return []  # a leg of it is up, or was: its end closes the itinerary
         return self._close(itinerary)
 
     def _close(self, itinerary: Itinerary) -> list[Gone]:

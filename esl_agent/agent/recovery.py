@@ -63,11 +63,12 @@ CONCLUSIONS: Final = frozenset({Verdict.SETTLE_AS_KNOWN, Verdict.RELEASE})
 class Close(NamedTuple):
     """What a close look tells of a leg that is gone: of its caller, and what its file says."""
 
-    caller: Look
-    end: LegEnd | None
+    caller: Look = Look.SILENT
+    end: LegEnd | None = None
+    has_left_file: bool = False  # be it half a one
 
 
-NO_CLOSE_LOOK: Final = Close(Look.SILENT, None)
+NO_CLOSE_LOOK: Final = Close()
 
 
 @dataclass(slots=True)
@@ -244,20 +245,20 @@ class Recovery:
         due = [leg_uuid for leg_uuid, missing in self._missing.items() if missing.next_us <= now_us]
         for leg_uuid in due:
             self._missing[leg_uuid].next_us = now_us + self._patience_us  # not twice
-        for leg_uuid, found, caller, end in self._pool().imap_unordered(self._look_closely, due):
-            close = Close(caller, end)
+        for leg_uuid, found, close in self._pool().imap_unordered(self._look_closely, due):
             self._do(partial(self._weigh, leg_uuid, found, self._sure_us, self._now_us(), close))
 
-    def _look_closely(self, leg_uuid: str) -> tuple[str, Found, Look, LegEnd | None]:
+    def _look_closely(self, leg_uuid: str) -> tuple[str, Found, Close]:
         """The leg, its caller's and its file, as far as they matter."""
         found = self._looks.at(leg_uuid)
         standing = self._finds.standing(leg_uuid)
         if found.look is not Look.GONE or standing is Standing.UNKNOWN:
-            return leg_uuid, found, Look.SILENT, None
+            return leg_uuid, found, NO_CLOSE_LOOK
         end = self._folder.find(leg_uuid)
-        is_callers = end is None and standing is Standing.AWAITED
-        caller = self._looks.exists(self._finds.caller_of(leg_uuid)) if is_callers else Look.SILENT
-        return leg_uuid, found, caller, end
+        if end is not None or standing is not Standing.AWAITED:
+            return leg_uuid, found, Close(end=end)
+        caller = self._looks.exists(self._finds.caller_of(leg_uuid))
+        return leg_uuid, found, Close(caller, None, self._folder.tells_of(leg_uuid))
 
     # Deciding, where events are worked on.
 
@@ -270,7 +271,7 @@ class Recovery:
         close: Close | None = None,
     ) -> None:
         """`looked_us` is when it was looked for: the queue may have been held up since."""
-        caller, end = close or NO_CLOSE_LOOK
+        caller, end, has_left_file = close or NO_CLOSE_LOOK
         missing = self._missing.get(leg_uuid)
         if missing is None:
             missing = Missing(looked_us, SECOND_LOOK_US, seen_us)
@@ -283,7 +284,7 @@ class Recovery:
             standing=self._finds.standing(leg_uuid),
             gone_for_us=looked_us - (missing.gone_since_us or looked_us),
             caller=caller,
-            was_there=self._finds.was_there(leg_uuid),
+            was_there=has_left_file or self._finds.was_there(leg_uuid),
             has_file=end is not None,
         )
         verdict = decide(case, self._patience_us, has_files=self._has_file_of(leg_uuid))

@@ -32,14 +32,15 @@ from .random_faults import play_round  # noqa: E402
 from .score import Score  # noqa: E402
 from .stage import AS_SHIPPED, ON_TRUST, ONE_DAEMON, SHORT_GRANTS, TWINS, TWO_SWITCHES, Sites, Stage  # noqa: E402
 
-#: The stages, in turns, and what may come of it there besides.  Who holds little at a time loses
-#: calls to outages that last longer.
+#: The stages, in turns, and what may come of it there besides.  Who holds little at a time loses calls
+#: to outages that last longer; nothing is held for who goes out on trust, so a daemon that dies meanwhile
+#: can't go on with it.
 STAGES: Final[Sequence[tuple[Sites, Sections, Sequence[str]]]] = (
     (ONE_DAEMON, AS_SHIPPED, ()),
     (TWINS, AS_SHIPPED, ()),
     (TWO_SWITCHES, AS_SHIPPED, ()),
     (ONE_DAEMON, SHORT_GRANTS, ["cut"]),
-    (ONE_DAEMON, ON_TRUST, ()),
+    (ONE_DAEMON, ON_TRUST, ["cut"]),
 )
 
 

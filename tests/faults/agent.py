@@ -54,7 +54,8 @@ class Agent:
         self.to_postgres = Proxy(f"{name} to postgres", to_path(postgres_path), note)
         self._note = note
         self._folder = folder
-        self._runs = 0
+        self._lives = 0
+        self._killed: set[int] = set()
         self._child: Child | None = None
         self.journal = folder / f"{name}-journal"
         self._settings = folder / f"{name}.toml"
@@ -77,13 +78,14 @@ class Agent:
         """Start it, and wait for nothing."""
         if self.is_running:
             return
-        self._runs += 1
+        self._lives += 1
         command = [sys.executable, "-m", "esl_agent", "run", "--config", str(self._settings)]
-        self._child = Child(command, self._folder / f"{self.name}-{self._runs}.log")
+        self._child = Child(command, self._log_of(self._lives))
 
     def kill(self) -> None:
         """kill -9: nothing is tidied up."""
         self._note(f"{self.name}: killed")
+        self._killed.add(self._lives)
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -136,13 +138,17 @@ class Agent:
 
     def said(self, word: str) -> list[str]:
         """The lines of this word, of all its lives."""
-        found = re.compile(rf"^\S+ [A-Z]+ +{word}\b.*", re.MULTILINE)
-        logs = [self._folder / f"{self.name}-{run}.log" for run in range(1, self._runs + 1)]
-        return [line for log in logs for line in found.findall(log.read_text(errors="replace"))]
+        logs = map(self._log_of, range(1, self._lives + 1))
+        return [line for log in logs for line in _lines_of(word, log)]
+
+    def _log_of(self, life: int) -> Path:
+        return self._folder / f"{self.name}-{life}.log"
 
     def legs_heard_of(self) -> set[str]:
-        """The legs that it says were there."""
-        return {leg for word in WORDS_OF_LEGS for line in self.said(word) for leg in _LEG.findall(line)}
+        """The legs that it says were there, in lives that did not end in a kill."""
+        logs = [self._log_of(life) for life in range(1, self._lives + 1) if life not in self._killed]
+        lines = (line for log in logs for word in WORDS_OF_LEGS for line in _lines_of(word, log))
+        return {leg for line in lines for leg in _LEG.findall(line)}
 
     def complaints(self) -> list[str]:
         """What it ought never to say, whatever happens around it."""
@@ -179,6 +185,10 @@ class Agent:
     def _end(self, with_signal: signal.Signals) -> None:
         if self._child is not None:
             self._child.stop(with_signal, grace_s=60)
+
+
+def _lines_of(word: str, log: Path) -> list[str]:
+    return re.findall(rf"^\S+ [A-Z]+ +{word}\b.*", log.read_text(errors="replace"), re.MULTILINE)
 
 
 def _toml(*parts: Sections) -> str:

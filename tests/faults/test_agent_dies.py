@@ -58,6 +58,30 @@ def test_killed_together_with_the_switch(stage: Stage) -> None:
     assert stage.finish(allowed=["estimated"]).recovered == 20
 
 
+def test_killed_and_of_the_calls_that_end_meanwhile_half_a_file_is_left(stage: Stage) -> None:
+    stage.switch.truncate_cdr_files(1_000)
+    stage.call(10, talk_s=1)
+    stage.wait_talking(10)
+    stage.agent.kill()
+    stage.wait_over()
+    stage.agent.start()
+
+    # Half a file tells that its leg was there, and not for how long.
+    stage.finish(allowed=["estimated"])
+
+
+def test_stopped_and_of_forwarded_calls_that_end_meanwhile_half_a_file_is_left(stage: Stage) -> None:
+    stage.switch.truncate_cdr_files(1_000)
+    stage.call(10, talk_s=5, kind=Kind.FORWARDED, product=Product.FORWARDING, did=DID)
+    stage.wait_talking(10)
+    stage.agent.stop()
+    stage.wait_over()
+    stage.agent.start()
+
+    # Both legs of each were known to talk; that the caller's is gone says nothing of the other.
+    stage.finish(allowed=["estimated"])
+
+
 def test_killed_again_and_again_while_calls_come_and_go(stage: Stage) -> None:
     with stage.traffic(calls_per_second=20, seconds=10, seed=11):
         for calls in range(20, 181, 40):

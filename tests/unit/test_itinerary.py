@@ -144,3 +144,16 @@ def test_who_does_not_share() -> None:
     incoming = replace(LEG, leg_uuid="in", direction=Direction.INBOUND)
     assert Itineraries().join(replace(priced(), leg=incoming), NOON_US) is None
     assert Itineraries().join(priced("b", a_price(is_free=True)), NOON_US) is None
+
+
+def test_a_leg_that_was_there_before_the_agent_forgot_it_is_not_given_up_with_its_caller() -> None:
+    itineraries = Itineraries()
+    known = Itinerary(priced(), "caller", ("a", "b"), Decimal(1), NOON_US, was_there=True)
+    itineraries.add(known)
+    assert itineraries.caller_ended("caller") == []
+    assert itineraries.of_leg("a") is known
+    itineraries.leg_began("a")
+    assert (
+        itineraries.leg_ended("a", was_answered=False) == OVER
+    )  # and the caller is gone: no leg comes after it
+    assert itineraries.of_leg("a") is None
