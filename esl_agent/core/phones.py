@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, Generic, NamedTuple, TypeVar
 
 #: A customer's line has one address of a /24, and a /48 of IPv6 or a part of one.
@@ -21,6 +22,8 @@ PHONES_COUNTED_MAX: Final = 10_000
 NETWORKS_COUNTED_MAX: Final = 10_000
 #: Alarms that name one network within the window: who invents names must not fill the log.
 ALARMS_PER_NETWORK_MAX: Final = 10
+#: Addresses whose network is kept at hand: phones give their password again and again from the same ones.
+ADDRESSES_KEPT_MAX: Final = 10_000
 #: Longer than any name that a phone of ours can have (core.credential).
 NAME_CHARACTERS_MAX: Final = 80
 
@@ -39,6 +42,7 @@ def phone_named(user: str, domain: str) -> Phone:
     return Phone(user[:NAME_CHARACTERS_MAX].lower(), domain[:NAME_CHARACTERS_MAX].lower())
 
 
+@lru_cache(ADDRESSES_KEPT_MAX)
 def network_of(address: str) -> str | None:
     """The network that an address is of, as `192.0.2.0/24`; None for what is no address."""
     try:
