@@ -24,8 +24,8 @@ leg is, the switch's answer about itself decides:
     it is gone        awaits it, the   release after the patience; where no files would
                       caller is gone   tell, it is taken to have been there
 
-A leg that was there is one that was answered, that came in, or that nobody asked
-for before it was there.
+A leg that was there is one that was answered, that came in, that nobody asked
+for before it was there, or that left a file which can't be read.
 """
 
 from __future__ import annotations
