@@ -14,6 +14,7 @@ monkey.patch_all()
 import json  # noqa: E402
 import secrets  # noqa: E402
 import shutil  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from argparse import ArgumentParser, Namespace  # noqa: E402
@@ -120,4 +121,6 @@ def _arguments() -> Namespace:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit("stopped; whatever was up is being ended"))
     sys.exit(main(_arguments()))
