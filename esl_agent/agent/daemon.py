@@ -20,34 +20,34 @@ import gevent
 from gevent.event import Event
 
 from esl_agent import __version__
-from esl_agent.agent.admission import Admission
-from esl_agent.agent.alone import Alone
+from esl_agent.agent.admission.admission import Admission
+from esl_agent.agent.admission.cached import CachedFunds
+from esl_agent.agent.admission.doors import Doors, books_of
 from esl_agent.agent.book import Book
-from esl_agent.agent.cached import CachedFunds
-from esl_agent.agent.cdr_folder import ThreadedCdrFolder
-from esl_agent.agent.cdr_sweeper import CdrSweeper
+from esl_agent.agent.calls.desk import ENDED_LATELY_MAX, Desk
+from esl_agent.agent.calls.sounds import Sounds
+from esl_agent.agent.calls.switchboard import Switchboard
+from esl_agent.agent.calls.timers import Timers
 from esl_agent.agent.clock import SwitchClock, calendar, monotonic_us
 from esl_agent.agent.database import OUTAGE, Database
-from esl_agent.agent.desk import ENDED_LATELY_MAX, Desk
-from esl_agent.agent.doors import Doors, books_of
-from esl_agent.agent.duty import Duty
-from esl_agent.agent.finds import Finds
-from esl_agent.agent.holder import Holder
+from esl_agent.agent.duty.alone import Alone
+from esl_agent.agent.duty.duty import Duty
+from esl_agent.agent.duty.twins import Twins
+from esl_agent.agent.files.cdr_folder import ThreadedCdrFolder
+from esl_agent.agent.files.cdr_sweeper import CdrSweeper
 from esl_agent.agent.inbox import Inbox
-from esl_agent.agent.journal_place import journal_of
-from esl_agent.agent.leaving import leave
 from esl_agent.agent.listener import Listener
-from esl_agent.agent.looks import Looks
+from esl_agent.agent.money.holder import Holder
+from esl_agent.agent.money.journal_place import journal_of
+from esl_agent.agent.money.settler import Settler
 from esl_agent.agent.news import News
-from esl_agent.agent.phone_watch import LOOK_EVERY_S, PhoneWatch
-from esl_agent.agent.phones import Phones
+from esl_agent.agent.phones.phone_watch import LOOK_EVERY_S, PhoneWatch
+from esl_agent.agent.phones.phones import Phones
 from esl_agent.agent.policies import cached_policy_of, call_policy_of, link_config_of, operator_policy_of
-from esl_agent.agent.recovery import Recovery
-from esl_agent.agent.settler import Settler
-from esl_agent.agent.sounds import Sounds
-from esl_agent.agent.switchboard import Switchboard
-from esl_agent.agent.timers import Timers
-from esl_agent.agent.twins import Twins
+from esl_agent.agent.recovery.finds import Finds
+from esl_agent.agent.recovery.leaving import leave
+from esl_agent.agent.recovery.looks import Looks
+from esl_agent.agent.recovery.recovery import Recovery
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log

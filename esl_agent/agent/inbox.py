@@ -12,7 +12,7 @@ from typing import Final
 import gevent
 
 from esl_agent.agent.batches import BatchQueue, QueueFullError
-from esl_agent.agent.desk import Desk
+from esl_agent.agent.calls.desk import Desk
 from esl_agent.noc.log import Log
 from esl_agent.switch.events import EventError, SwitchEvent
 from esl_agent.switch.legs import account_fault, leg_end_of, leg_of

@@ -6,8 +6,8 @@ import gc
 from collections.abc import Set as AbstractSet
 
 from esl_agent.agent.book import Book
-from esl_agent.agent.desk import Desk
-from esl_agent.agent.phones import Phones
+from esl_agent.agent.calls.desk import Desk
+from esl_agent.agent.phones.phones import Phones
 from esl_agent.store.changes import Change, Changed
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Final
 
-from esl_agent.agent.cached import CachedPolicy
+from esl_agent.agent.admission.cached import CachedPolicy
 from esl_agent.config import AdmissionConfig, BudgetConfig, Config, variable_names_of
 from esl_agent.core import money
 from esl_agent.core.admission.limits import OperatorPolicy

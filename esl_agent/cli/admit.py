@@ -7,10 +7,10 @@ from typing import Final
 
 import click
 
+from esl_agent.agent.admission.planning import is_emergency
+from esl_agent.agent.admission.rehearsal import Rehearsal, Stage
 from esl_agent.agent.clock import calendar, wall_us
-from esl_agent.agent.planning import is_emergency
 from esl_agent.agent.policies import call_policy_of, operator_policy_of
-from esl_agent.agent.rehearsal import Rehearsal, Stage
 from esl_agent.cli.arguments import ACCOUNT_ID
 from esl_agent.cli.database import configured, with_database
 from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from esl_agent import config as configuration
-from esl_agent.agent.checks import Finding, Findings, Verdict, check_database, check_switch
-from esl_agent.agent.folder_checks import check_cdr_files, check_journal
+from esl_agent.agent.doctor.checks import Finding, Findings, Verdict, check_database, check_switch
+from esl_agent.agent.doctor.folder_checks import check_cdr_files, check_journal
 
 SIGNS: Final = {
     Verdict.GOOD: "[green]good[/]   ",

@@ -15,7 +15,7 @@ import psycopg
 
 from esl_agent import config as configuration
 from esl_agent.agent.clock import calendar
-from esl_agent.agent.journal_place import journal_folder, journal_of
+from esl_agent.agent.money.journal_place import journal_folder, journal_of
 from esl_agent.cli.database import configured, with_database
 from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table
 from esl_agent.config import JournalConfig

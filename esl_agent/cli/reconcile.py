@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import click
 
-from esl_agent.agent.cdr_folder import CdrFolder
-from esl_agent.agent.reconciliation import ReconcileError, Reconciler, Report
-from esl_agent.agent.rehearsal import OneConnection
+from esl_agent.agent.admission.rehearsal import OneConnection
+from esl_agent.agent.files.cdr_folder import CdrFolder
+from esl_agent.agent.files.reconciliation import ReconcileError, Reconciler, Report
 from esl_agent.cli import arguments
 from esl_agent.cli.database import configured, with_database
 from esl_agent.cli.output import as_json_option, print_json, print_table

@@ -10,7 +10,7 @@ import click
 
 from esl_agent import config as configuration
 from esl_agent.agent.daemon import Daemon
-from esl_agent.agent.duty import StoodDown
+from esl_agent.agent.duty.duty import StoodDown
 from esl_agent.agent.open_files import raise_open_files
 from esl_agent.noc.log import open_log, take_library_warnings
 

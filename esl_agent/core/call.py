@@ -32,7 +32,7 @@ The machine neither reads a clock nor does anything: `now_us` is an argument
 Free legs (emergency, crisis, toll-free under the option) hold nothing and have
 no timers; they walk through the same phases.  Every leg ends in one `Settle`.
 
-Legs of one call that ring at once share what is held (agent/itinerary.py) and
+Legs of one call that ring at once share what is held (agent/calls/itinerary.py) and
 hear the same of it.  One that is answered after another waits for the switch to
 let go of one of the two, before it asks for money of its own.
 

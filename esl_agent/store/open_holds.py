@@ -17,7 +17,7 @@ OPEN: Final = """
 
 @dataclass(frozen=True, slots=True)
 class OpenHold:
-    """`known` is the text that came with the hold (agent/known.py); None where none did."""
+    """`known` is the text that came with the hold (agent/calls/known.py); None where none did."""
 
     account_id: int
     leg_uuid: str

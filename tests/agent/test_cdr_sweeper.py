@@ -12,8 +12,8 @@ from pathlib import Path
 import gevent
 import pytest
 
-from esl_agent.agent.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE
 from esl_agent.agent.daemon import Daemon
+from esl_agent.agent.files.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE
 from esl_agent.core.tariff import Plan
 from esl_agent.lab.ports import free_port
 from esl_agent.simulator.config import SimulatorConfig

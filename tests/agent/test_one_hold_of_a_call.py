@@ -15,11 +15,11 @@ import pytest
 from fixtures.records import NOON_US, S, a_price, an_account, money
 
 from esl_agent.agent.book import NOT_UNDERSTOOD, Book, Priced
+from esl_agent.agent.calls.desk import Desk
+from esl_agent.agent.calls.itinerary import Itinerary
 from esl_agent.agent.clock import calendar
 from esl_agent.agent.database import Database
-from esl_agent.agent.desk import Desk
-from esl_agent.agent.holder import Holder
-from esl_agent.agent.itinerary import Itinerary
+from esl_agent.agent.money.holder import Holder
 from esl_agent.core.call_signals import Timer
 from esl_agent.core.call_state import CallPolicy
 from esl_agent.core.leg import Direction, Leg, LegEnd, Product, Quality

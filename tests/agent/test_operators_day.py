@@ -16,8 +16,8 @@ from gevent.event import AsyncResult
 
 from esl_agent.agent.clock import calendar
 from esl_agent.agent.database import Database
-from esl_agent.agent.holder import Holder
-from esl_agent.agent.settler import Settler
+from esl_agent.agent.money.holder import Holder
+from esl_agent.agent.money.settler import Settler
 from esl_agent.core.call_signals import Event, Held, HoldMoney, HoldRefused
 from esl_agent.store.accounts import get_account
 from esl_agent.store.limits import change_limits

@@ -15,7 +15,7 @@ from fixtures.journals import a_journal
 from fixtures.records import a_cdr, an_account, money
 
 from esl_agent.agent.database import OUTAGE, Database
-from esl_agent.agent.settler import Settler
+from esl_agent.agent.money.settler import Settler
 from esl_agent.store.pool import Connection, connected, open_pool
 
 from .conftest import PATIENCE_S, Journal

@@ -11,7 +11,7 @@ from fixtures.postgres import as_role
 
 from esl_agent.agent.daemon import Daemon
 from esl_agent.agent.database import Database
-from esl_agent.agent.phone_watch import PhoneWatch
+from esl_agent.agent.phones.phone_watch import PhoneWatch
 from esl_agent.config import PhonesConfig
 from esl_agent.core.phones import Phone
 from esl_agent.lab.ports import LOOPBACK, free_port

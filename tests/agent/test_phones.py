@@ -9,7 +9,7 @@ from fixtures.scripted_switch import ScriptedSwitch, switch
 from gevent.queue import Queue
 
 from esl_agent.agent.daemon import Daemon
-from esl_agent.agent.phones import Phones
+from esl_agent.agent.phones.phones import Phones
 from esl_agent.store import sip_users
 from esl_agent.store.pool import Connection
 from esl_agent.store.sip_users import NewSipUser

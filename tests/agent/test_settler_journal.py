@@ -15,7 +15,7 @@ from fixtures.records import a_cdr, an_account, money
 from gevent.monkey import get_original
 
 from esl_agent.agent.database import Database
-from esl_agent.agent.settler import Settler
+from esl_agent.agent.money.settler import Settler
 from esl_agent.store.journal import Journal as DiskJournal
 from esl_agent.store.journal import JournalError
 from esl_agent.store.pool import Connection, Pool, open_pool

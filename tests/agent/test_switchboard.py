@@ -1,4 +1,4 @@
-"""Commands that nobody waits for, in the order in which they were given (agent/switchboard.py)."""
+"""Commands that nobody waits for, in the order in which they were given (agent/calls/switchboard.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import gevent
 from gevent.event import Event
 
-from esl_agent.agent.switchboard import ROUND_TRIP_WINDOW_US, Switchboard
+from esl_agent.agent.calls.switchboard import ROUND_TRIP_WINDOW_US, Switchboard
 from esl_agent.switch.commands import Api
 from esl_agent.switch.errors import SwitchError
 

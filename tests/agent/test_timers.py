@@ -8,8 +8,8 @@ import gevent
 import pytest
 from gevent.event import AsyncResult
 
+from esl_agent.agent.calls.timers import TOGETHER_US, Timers
 from esl_agent.agent.clock import monotonic_us
-from esl_agent.agent.timers import TOGETHER_US, Timers
 from esl_agent.core.call_signals import Timer
 
 

@@ -19,12 +19,12 @@ from typing import Any, Final  # noqa: E402
 
 from gevent.event import Event  # noqa: E402
 
+from esl_agent.agent.admission.rehearsal import OneConnection  # noqa: E402
 from esl_agent.agent.book import Book  # noqa: E402
-from esl_agent.agent.cdr_folder import ThreadedCdrFolder  # noqa: E402
-from esl_agent.agent.cdr_sweeper import CdrSweeper  # noqa: E402
 from esl_agent.agent.database import Database  # noqa: E402
-from esl_agent.agent.reconciliation import Reconciler  # noqa: E402
-from esl_agent.agent.rehearsal import OneConnection  # noqa: E402
+from esl_agent.agent.files.cdr_folder import ThreadedCdrFolder  # noqa: E402
+from esl_agent.agent.files.cdr_sweeper import CdrSweeper  # noqa: E402
+from esl_agent.agent.files.reconciliation import Reconciler  # noqa: E402
 from esl_agent.config import CdrFilesConfig, Config, numbering_of, parse  # noqa: E402
 from esl_agent.simulator.config import SimulatorConfig  # noqa: E402
 from esl_agent.simulator.core import Core  # noqa: E402

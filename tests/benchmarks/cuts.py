@@ -28,9 +28,9 @@ from uuid import uuid4  # noqa: E402
 import gevent  # noqa: E402
 
 from esl_agent.agent.book import Book, Priced  # noqa: E402
+from esl_agent.agent.calls.desk import Desk  # noqa: E402
+from esl_agent.agent.calls.timers import Timers  # noqa: E402
 from esl_agent.agent.clock import monotonic_us  # noqa: E402
-from esl_agent.agent.desk import Desk  # noqa: E402
-from esl_agent.agent.timers import Timers  # noqa: E402
 from esl_agent.core.call import CallPolicy  # noqa: E402
 from esl_agent.core.call_signals import Event, Held, HoldMoney  # noqa: E402
 from esl_agent.core.deck_file import parse_deck  # noqa: E402

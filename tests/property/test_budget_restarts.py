@@ -19,9 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from test_budget_model import ACCOUNTS, CENTS, PRICES
 
 from esl_agent.agent.book import Book, Priced
-from esl_agent.agent.desk import Desk
-from esl_agent.agent.finds import Finds
-from esl_agent.agent.known import remember
+from esl_agent.agent.calls.desk import Desk
+from esl_agent.agent.calls.known import remember
+from esl_agent.agent.recovery.finds import Finds
 from esl_agent.core.budget import next_billed_s, seconds_funded
 from esl_agent.core.call_signals import Event, HoldMoney, Leaving
 from esl_agent.core.leg import LegEnd, Quality

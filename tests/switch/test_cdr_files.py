@@ -12,7 +12,7 @@ from conftest import Calls
 from faults.proxy import Proxy, to_port
 from people import ALICE, ALWAYS, LONDON, OWNER, TORONTO
 
-from esl_agent.agent.cdr_folder import CdrFolder
+from esl_agent.agent.files.cdr_folder import CdrFolder
 from esl_agent.core.leg import LegEnd
 from esl_agent.lab.child import wait_until
 from esl_agent.lab.freeswitch import PrivateSwitch

@@ -49,7 +49,7 @@ from esl_agent.core.call_signals import (
 
 
 class TestRingingBesideAnother:
-    """Legs of one call live on one hold (agent/itinerary.py)."""
+    """Legs of one call live on one hold (agent/calls/itinerary.py)."""
 
     def test_it_asks_for_nothing_and_is_told_what_becomes_of_the_others_hold(self) -> None:
         call, effects = begin_sharing(LEG, PRICE)

@@ -7,7 +7,7 @@ from shutil import copy
 
 import pytest
 
-from esl_agent.agent.cdr_folder import DONE, CdrFolder
+from esl_agent.agent.files.cdr_folder import DONE, CdrFolder
 from esl_agent.switch.cdr_file import read_cdr_file
 
 RECORDED = Path(__file__).parents[1] / "traces/outbound_us_caller_hangup/json_cdr"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esl_agent.agent.calls.timers import Timers
 from esl_agent.agent.clock import SwitchClock
-from esl_agent.agent.timers import Timers
 from esl_agent.core.call_signals import Timer
 from esl_agent.core.clock import WINDOW_US, ClockOffset
 

@@ -1,4 +1,4 @@
-"""How early a kill is sent, as delays are measured and cuts fall together (agent/timing.py)."""
+"""How early a kill is sent, as delays are measured and cuts fall together (agent/calls/timing.py)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from fixtures.records import NOON_US, a_price
 
-from esl_agent.agent.timing import CUT_LEAD_MAX_MS, Timing
-from esl_agent.agent.worst import Worst
+from esl_agent.agent.calls.timing import CUT_LEAD_MAX_MS, Timing
+from esl_agent.agent.calls.worst import Worst
 from esl_agent.core.call import begin_held, step
 from esl_agent.core.call_signals import Answered, Timer
 from esl_agent.core.call_state import CallPolicy

@@ -1,4 +1,4 @@
-"""Which leg the money of a call is held under, and which may take it (agent/itinerary.py)."""
+"""Which leg the money of a call is held under, and which may take it (agent/calls/itinerary.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from decimal import Decimal
 from fixtures.records import NOON_US, S, a_price
 
 from esl_agent.agent.book import NOT_UNDERSTOOD, Priced
-from esl_agent.agent.itinerary import AWAITED_MAX_US, RACE_MAX_US, AfterEnd, Answer, Itineraries, Itinerary
+from esl_agent.agent.calls.itinerary import (
+    AWAITED_MAX_US,
+    RACE_MAX_US,
+    AfterEnd,
+    Answer,
+    Itineraries,
+    Itinerary,
+)
 from esl_agent.core.leg import Direction, Leg, LegEnd, Product, Quality
 from esl_agent.core.price import Price
 

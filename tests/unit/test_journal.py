@@ -13,7 +13,7 @@ import pytest
 from fixtures.journals import a_journal
 from fixtures.records import a_cdr
 
-from esl_agent.agent.journal_place import journal_folder
+from esl_agent.agent.money.journal_place import journal_folder
 from esl_agent.config import JournalConfig
 from esl_agent.store.journal import Journal, JournalError, probe
 from esl_agent.store.journal_records import Record, Release, Settlement, checked, decode, encode

@@ -1,4 +1,4 @@
-"""What is kept of a call beside its hold reads back as the same call (agent/known.py)."""
+"""What is kept of a call beside its hold reads back as the same call (agent/calls/known.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fixtures.admission import CALLER_LEG, UUIDS, a_number
 from fixtures.records import NOON_US, a_price
 
 from esl_agent.agent.book import Priced
-from esl_agent.agent.known import TEXT_CHARACTERS_MAX, KnownError, priced_of, recall, remember
+from esl_agent.agent.calls.known import TEXT_CHARACTERS_MAX, KnownError, priced_of, recall, remember
 from esl_agent.core.leg import Direction, Leg, Product
 
 LONDON = a_number("442079460000")

@@ -1,4 +1,4 @@
-"""What the switch says of its legs, by what a real one said while calls were up (agent/looks.py)."""
+"""What the switch says of its legs, by what a real one said while calls were up (agent/recovery/looks.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from esl_agent.agent.looks import Found, Looks
+from esl_agent.agent.recovery.looks import Found, Looks
 from esl_agent.core.leg import Direction
 from esl_agent.core.recovery import Look
 from esl_agent.switch.commands import Api

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from esl_agent.agent.book import Priced
-from esl_agent.agent.known import remember
+from esl_agent.agent.calls.known import remember
 from esl_agent.core.call import Call
 from esl_agent.store.cdrs import Source
 

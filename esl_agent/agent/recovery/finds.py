@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Final
 
 from esl_agent.agent.book import Book
+from esl_agent.agent.calls.desk import Desk
+from esl_agent.agent.calls.itinerary import Itinerary
+from esl_agent.agent.calls.known import Known, KnownError, priced_of, recall
+from esl_agent.agent.calls.live_call import LiveCall
 from esl_agent.agent.database import OUTAGE
-from esl_agent.agent.desk import Desk
-from esl_agent.agent.itinerary import Itinerary
-from esl_agent.agent.known import Known, KnownError, priced_of, recall
-from esl_agent.agent.live_call import LiveCall
 from esl_agent.core.call import Phase
 from esl_agent.core.leg import Direction, Leg, LegEnd, Product
 from esl_agent.core.money import ZERO

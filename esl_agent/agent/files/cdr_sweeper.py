@@ -19,10 +19,10 @@ from typing import Final
 from gevent.event import Event
 
 from esl_agent.agent.book import Book
-from esl_agent.agent.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE, ThreadedCdrFolder, Waiting
+from esl_agent.agent.calls.desk import Desk
 from esl_agent.agent.database import OUTAGE, Database
-from esl_agent.agent.desk import Desk
-from esl_agent.agent.reconcile import Compared, Standing, compare
+from esl_agent.agent.files.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE, ThreadedCdrFolder, Waiting
+from esl_agent.agent.files.reconcile import Compared, Standing, compare
 from esl_agent.config import CdrFilesConfig
 from esl_agent.core.leg import LegEnd
 from esl_agent.noc.log import Log

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from esl_agent.agent.book import Book, Priced
+from esl_agent.agent.calls.known import KnownError, priced_of, recall
 from esl_agent.agent.database import Connects
-from esl_agent.agent.known import KnownError, priced_of, recall
 from esl_agent.core.leg import LegEnd
 from esl_agent.store.pool import Connection
 from esl_agent.store.reconcile import (

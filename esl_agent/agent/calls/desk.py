@@ -14,14 +14,14 @@ from functools import partial
 from typing import Final
 
 from esl_agent.agent.book import Book, Priced
-from esl_agent.agent.cdr import cdr_of
+from esl_agent.agent.calls.cdr import cdr_of
+from esl_agent.agent.calls.desk_needs import Alarm, AskHold, Switchboard
+from esl_agent.agent.calls.itinerary import Answer, Gone, Itineraries, Itinerary
+from esl_agent.agent.calls.live_call import LiveCall, known_of, who
+from esl_agent.agent.calls.sounds import SILENCE, Sounds
+from esl_agent.agent.calls.timers import DUE
+from esl_agent.agent.calls.timing import Timing
 from esl_agent.agent.database import OUTAGE
-from esl_agent.agent.desk_needs import Alarm, AskHold, Switchboard
-from esl_agent.agent.itinerary import Answer, Gone, Itineraries, Itinerary
-from esl_agent.agent.live_call import LiveCall, known_of, who
-from esl_agent.agent.sounds import SILENCE, Sounds
-from esl_agent.agent.timers import DUE
-from esl_agent.agent.timing import Timing
 from esl_agent.core import call as machine
 from esl_agent.core.budget import is_metered
 from esl_agent.core.call import CallPolicy, Phase
@@ -266,7 +266,7 @@ class Desk:
         """Free what is held for legs that did not come."""
         self._release_all(self.itineraries.overdue(self._now_us()))
 
-    # What recovery finds (agent/finds.py).
+    # What recovery finds (agent/recovery/finds.py).
 
     def has_ended(self, leg_uuid: str) -> bool:
         """Whether it was settled lately."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from gevent.event import Event
 
-from esl_agent.agent.disk import Disk
+from esl_agent.agent.money.disk import Disk
 from esl_agent.store.journal import BEGINNING, Journal
 from esl_agent.store.journal_records import Record
 from esl_agent.store.segments import Position

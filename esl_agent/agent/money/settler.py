@@ -17,12 +17,12 @@ from typing import Final
 
 import gevent
 
-from esl_agent.agent.backlog import IN_MEMORY_MAX, Backlog
 from esl_agent.agent.batches import BatchQueue, QueueFullError
 from esl_agent.agent.clock import monotonic_us
 from esl_agent.agent.database import Database
-from esl_agent.agent.disk import PATIENCE_S, Disk
-from esl_agent.agent.poster import Poster
+from esl_agent.agent.money.backlog import IN_MEMORY_MAX, Backlog
+from esl_agent.agent.money.disk import PATIENCE_S, Disk
+from esl_agent.agent.money.poster import Poster
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow
 from esl_agent.store.journal import MB, Journal, JournalError, Room, probe

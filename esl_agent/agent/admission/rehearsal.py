@@ -13,9 +13,9 @@ from datetime import date
 from decimal import Decimal
 from uuid import uuid4
 
+from esl_agent.agent.admission.facts import gather
+from esl_agent.agent.admission.planning import dial, is_emergency, plan_legs
 from esl_agent.agent.book import Book
-from esl_agent.agent.facts import gather
-from esl_agent.agent.planning import dial, is_emergency, plan_legs
 from esl_agent.core.admission.decide import decide, refused_by_store
 from esl_agent.core.admission.decision import Decision
 from esl_agent.core.admission.dial import PlannedLeg

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from esl_agent.agent.calls.worst import Worst
 from esl_agent.agent.clock import monotonic_us
-from esl_agent.agent.worst import Worst
 from esl_agent.noc.log import Log
 from esl_agent.switch import commands
 from esl_agent.switch.commands import Api, CommandError

@@ -39,7 +39,7 @@ from gevent.event import Event
 
 from esl_agent.agent.clock import steady_us
 from esl_agent.agent.database import OUTAGE
-from esl_agent.agent.duty import CONNECT_S, LOST, Link, StoodDown, url_of
+from esl_agent.agent.duty.duty import CONNECT_S, LOST, Link, StoodDown, url_of
 from esl_agent.config import Config, switch_name_of
 from esl_agent.core import lease as rules
 from esl_agent.core.lease import Act, Happening, Role, Row, StandDown, Take, Twin

@@ -14,11 +14,11 @@ from pathlib import PurePath
 from typing import Final, NamedTuple
 
 from esl_agent.agent.book import Book
-from esl_agent.agent.cdr import cdr_of
-from esl_agent.agent.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE, CdrFolder, Waiting
+from esl_agent.agent.calls.cdr import cdr_of
 from esl_agent.agent.clock import calendar
 from esl_agent.agent.database import Connects
-from esl_agent.agent.reconcile import Compared, Standing, compare
+from esl_agent.agent.files.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE, CdrFolder, Waiting
+from esl_agent.agent.files.reconcile import Compared, Standing, compare
 from esl_agent.config import Config, numbering_of, switch_name_of
 from esl_agent.core import call as machine
 from esl_agent.core.call_signals import Settle

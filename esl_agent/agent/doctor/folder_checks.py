@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from esl_agent.agent.cdr_folder import BROKEN
-from esl_agent.agent.checks import Finding, Findings, Verdict
-from esl_agent.agent.journal_place import journal_folder
+from esl_agent.agent.doctor.checks import Finding, Findings, Verdict
+from esl_agent.agent.files.cdr_folder import BROKEN
+from esl_agent.agent.money.journal_place import journal_folder
 from esl_agent.config import Config
 from esl_agent.errors import EslAgentError
 from esl_agent.store.journal import MB, free_bytes, probe

@@ -10,7 +10,7 @@ from typing import Final
 import gevent
 from gevent.event import Event as Signal
 
-from esl_agent.agent.worst import Worst
+from esl_agent.agent.calls.worst import Worst
 from esl_agent.core.call_signals import AskDue, CutDue, Event, Timer, WarnDue
 
 #: What a timer of each kind tells a call's machine.

@@ -28,11 +28,11 @@ from typing import Final, NamedTuple, NoReturn
 from gevent.event import Event
 from gevent.pool import Pool
 
-from esl_agent.agent.cdr_folder import CdrFolder
+from esl_agent.agent.calls.desk import Desk
 from esl_agent.agent.database import OUTAGE
-from esl_agent.agent.desk import Desk
-from esl_agent.agent.finds import Finds
-from esl_agent.agent.looks import Found, Looks
+from esl_agent.agent.files.cdr_folder import CdrFolder
+from esl_agent.agent.recovery.finds import Finds
+from esl_agent.agent.recovery.looks import Found, Looks
 from esl_agent.core.call import Phase
 from esl_agent.core.call_state import US_PER_S
 from esl_agent.core.leg import LegEnd

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from esl_agent.agent.desk_needs import Alarm, Switchboard
+from esl_agent.agent.calls.desk_needs import Alarm, Switchboard
 from esl_agent.core.call_state import US_PER_MS, Call, CallPolicy, paid_end_us
 
 #: However slow all is: a kill is sent no earlier than this, unless the operator says so.

@@ -12,7 +12,7 @@ import gevent
 from gevent.event import Event
 
 from esl_agent.agent.clock import monotonic_us
-from esl_agent.agent.duty import CONNECT_S, LOST, AlreadyActive, url_of
+from esl_agent.agent.duty.duty import CONNECT_S, LOST, AlreadyActive, url_of
 from esl_agent.config import Config, switch_name_of
 from esl_agent.noc.log import Log
 from esl_agent.store import lease

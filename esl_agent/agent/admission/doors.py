@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from gevent.event import Event
 
-from esl_agent.agent.admission import Admission
+from esl_agent.agent.admission.admission import Admission
 from esl_agent.agent.book import Book
+from esl_agent.agent.calls.desk import Desk
+from esl_agent.agent.calls.live_call import LiveCall
 from esl_agent.agent.database import Database
-from esl_agent.agent.desk import Desk
-from esl_agent.agent.live_call import LiveCall
 from esl_agent.config import AdmissionConfig
 from esl_agent.core import budget
 from esl_agent.core.admission.question import Question

@@ -7,9 +7,9 @@ from typing import Final
 
 import gevent
 
-from esl_agent.agent.desk import Desk
-from esl_agent.agent.holder import Holder
-from esl_agent.agent.switchboard import Switchboard
+from esl_agent.agent.calls.desk import Desk
+from esl_agent.agent.calls.switchboard import Switchboard
+from esl_agent.agent.money.holder import Holder
 from esl_agent.core.call_signals import Leaving
 
 #: Calls that ask at a time: the cuts that are moved with each answer must find room among the commands.

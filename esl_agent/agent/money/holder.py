@@ -65,7 +65,7 @@ class Holder:
         *,
         can_wait: bool = False,
     ) -> None:
-        """`known` (agent/known.py) is kept with what is held; `takes_from` are other legs of the call.
+        """`known` (agent/calls/known.py) is kept with what is held; `takes_from` are other legs of the call.
 
         A call that goes on meanwhile `can_wait` for others, to share their commit.
         """

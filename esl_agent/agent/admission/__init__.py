@@ -1,0 +1,1 @@
+"""Calls that ask: the doors, the facts, the answer."""

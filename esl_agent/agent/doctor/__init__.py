@@ -1,0 +1,1 @@
+"""What `esl-agent doctor` looks at."""

@@ -1,0 +1,1 @@
+"""Whether this daemon may act: alone, or one of two."""

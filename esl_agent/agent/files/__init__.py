@@ -1,0 +1,1 @@
+"""The switch's CDR files: legs that end unheard are found there."""

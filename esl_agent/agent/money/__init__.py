@@ -1,0 +1,1 @@
+"""Holds and settlements on their way to Postgres, and the journal that they wait in."""

@@ -1,0 +1,1 @@
+"""What is found after a start, a lost connection or missed events."""
