@@ -1,0 +1,53 @@
+"""The configuration: its sections, and how it is read and checked."""
+
+from esl_agent.config.reading import (
+    ConfigError,
+    is_loopback,
+    load,
+    numbering_of,
+    parse,
+    switch_name_of,
+    variable_names_of,
+)
+from esl_agent.config.sections import (
+    AdmissionConfig,
+    BudgetConfig,
+    CdrFilesConfig,
+    Config,
+    DatabaseConfig,
+    JournalConfig,
+    LimitsConfig,
+    LogConfig,
+    NumberingConfig,
+    OfficeConfig,
+    PhonesConfig,
+    RetentionConfig,
+    SwitchConfig,
+    TwinConfig,
+    VariablesConfig,
+)
+
+__all__ = [
+    "AdmissionConfig",
+    "BudgetConfig",
+    "CdrFilesConfig",
+    "Config",
+    "ConfigError",
+    "DatabaseConfig",
+    "JournalConfig",
+    "LimitsConfig",
+    "LogConfig",
+    "NumberingConfig",
+    "OfficeConfig",
+    "PhonesConfig",
+    "RetentionConfig",
+    "SwitchConfig",
+    "TwinConfig",
+    "VariablesConfig",
+    "is_loopback",
+    "load",
+    "numbering_of",
+    "parse",
+    "switch_name_of",
+    "variable_names_of",
+]
