@@ -4,7 +4,7 @@
 CREATE TABLE retention_runs (
     run_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     run_by    text NOT NULL,
-    kind      text NOT NULL, -- calls, holds, ledger, customers
+    kind      text NOT NULL, -- calls, holds, networks, ledger, customers
     before    date NOT NULL, -- what is older
     row_count bigint NOT NULL,
     PRIMARY KEY (run_at, kind)

@@ -32,6 +32,7 @@ LOCK_TIMEOUT: Final = "5s"
 class Kind(StrEnum):
     CALLS = "calls"  # CDRs: who called whom
     HOLDS = "holds"  # reservations of legs that are over
+    NETWORKS = "networks"  # where phones were used from
     LEDGER = "ledger"  # entries, which are added up
     CUSTOMERS = "customers"  # names and addresses of accounts that were closed
 
@@ -42,7 +43,7 @@ class RetentionError(EslAgentError):
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """Months for calls and holds; years past the year of it for the books and whoever they are of."""
+    """Months for calls (with their networks) and holds; years past its own for each year of the books."""
 
     calls_months: int = 24
     holds_months: int = 6
@@ -51,7 +52,7 @@ class RetentionPolicy:
     def before(self, kind: Kind, today: date) -> date:
         """What is older than this day has been kept for its time."""
         match kind:
-            case Kind.CALLS:
+            case Kind.CALLS | Kind.NETWORKS:
                 return months_after(today, -self.calls_months).replace(day=1)
             case Kind.HOLDS:
                 return months_after(today, -max(self.holds_months, HOLD_MONTHS_MIN)).replace(day=1)
@@ -76,6 +77,10 @@ _REMOVE: Final[Mapping[Kind, LiteralString]] = {
             WHERE state <> 'held' AND coalesce(settled_at, released_at) < %(before)s
             RETURNING 1
         )
+        SELECT count(*) FROM removed
+    """,
+    Kind.NETWORKS: """
+        WITH removed AS (DELETE FROM account_networks WHERE last_seen < %(before)s RETURNING 1)
         SELECT count(*) FROM removed
     """,
     Kind.LEDGER: """

@@ -34,6 +34,7 @@ def removed(conn: Connection, on: str, **options: bool) -> dict[str, int]:
     [
         (Kind.CALLS, date(2024, 3, 1)),
         (Kind.HOLDS, date(2025, 9, 1)),
+        (Kind.NETWORKS, date(2024, 3, 1)),
         (Kind.LEDGER, date(2020, 1, 1)),
         (Kind.CUSTOMERS, date(2020, 1, 1)),
     ],
@@ -93,6 +94,18 @@ def test_holds_of_calls_that_are_up_stay(conn: Connection) -> None:
 
     assert conn.execute("SELECT leg_uuid FROM reservations").fetchall() == [("up",)]
     assert not ledger.check(conn)
+
+
+def test_networks_that_phones_left_long_ago_go(conn: Connection) -> None:
+    an_account(conn, PAYER, "0")
+    for network, last_seen in (("192.0.2.0/24", "2020-01-01"), ("198.51.100.0/24", "2026-02-01")):
+        conn.execute(
+            "INSERT INTO account_networks (account_id, network, first_seen, last_seen)"
+            " VALUES (%s, %s, '2019-01-01', %s)",
+            [PAYER, network, last_seen],
+        )
+    assert removed(conn, "2026-03-01") == {"networks": 1}
+    assert conn.execute("SELECT network::text FROM account_networks").fetchall() == [("198.51.100.0/24",)]
 
 
 def test_who_left_long_ago_is_forgotten(conn: Connection) -> None:
