@@ -28,10 +28,10 @@ def test_the_daemons_disk_is_full(stage: Stage) -> None:
 
 
 def test_the_daemons_disk_is_full_and_postgres_is_away(stage: Stage) -> None:
-    stage.call(20, talk_s=2)
+    stage.call(20, talk_s=4)
     stage.wait_talking(20)
-    stage.postgres.stop()
     stage.agent.fill_disk()
+    stage.postgres.stop()
     stage.wait_over()
     stage.agent.empty_disk()
     stage.agent.wait_says("JOURNAL_HAS_ROOM")
