@@ -146,6 +146,13 @@ class Stage:
             values: dict[str, Any] = {"account": str(account), "caller": caller_of(account), "number": to}
             self.place(CallPlan(ring_ms=100, talk_ms=int(talk_s * 1_000), **values | plan))
 
+    def goes_out(self, **plan: Any) -> bool:
+        """Whether a call that comes now is sent to a carrier; returns when it is over."""
+        before = len(self.switch.legs())
+        self.call(talk_s=0.2, **plan)
+        self.wait_over()
+        return any(leg.is_outbound for leg in self.switch.legs(since=before))
+
     def poor_calls(self, *, talk_s: float = 60.0) -> None:
         """Customers call London whose money is at an end after six seconds."""
         for account in POOR:
