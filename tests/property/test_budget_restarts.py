@@ -158,11 +158,13 @@ class MortalWorld(World):
         tell: Callable[[Event], None],
         known: str,
         takes_from: tuple[str, ...],
+        *,
+        can_wait: bool,
     ) -> None:
         life = self._life
         self._known[leg_uuid] = known
         mine = lambda event: tell(event) if life == self._life else None  # noqa: E731
-        super()._ask_hold(account_id, leg_uuid, ask, mine, known, takes_from)
+        super()._ask_hold(account_id, leg_uuid, ask, mine, known, takes_from, can_wait=can_wait)
 
     def _settle(self, row: CdrRow, hand_to: str | None) -> None:
         if hand_to and row.leg_uuid in self._known:
