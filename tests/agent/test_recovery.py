@@ -255,7 +255,9 @@ def test_what_is_held_for_a_leg_that_never_came_is_free_again(scene: Scene) -> N
         is_loopback=False,
     )  # fmt: skip
     priced = Priced(leg, 1001, number, a_price(), "CAD", rule="funds")
-    known = remember(priced, caller, [(leg_uuid, "alpha")], as_of_us=time.time_ns() // 1_000)
+    # The switch, which has just begun, tells to the second when that was.
+    as_of_us = time.time_ns() // 1_000 + 1_000_000
+    known = remember(priced, caller, [(leg_uuid, "alpha")], as_of_us=as_of_us)
     cent = Decimal("0.0100")
     hold_many(scene.conn, [HoldRequest(1001, leg_uuid, cent, cent, switch=scene.switch_name, known=known)])
     hold_many(scene.conn, [HoldRequest(1002, leg_uuid, cent, cent, switch="another", known=known)])

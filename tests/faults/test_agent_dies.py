@@ -58,6 +58,17 @@ def test_killed_together_with_the_switch(stage: Stage) -> None:
     assert stage.finish(allowed=["estimated"]).recovered == 20
 
 
+def test_killed_together_with_the_switch_that_forwarded_calls(stage: Stage) -> None:
+    stage.call(10, talk_s=30, kind=Kind.FORWARDED, product=Product.FORWARDING, did=DID)
+    stage.wait_talking(10)
+    stage.agent.kill()
+    stage.switch.restart(down_s=1)
+    stage.agent.start()
+
+    # Of both legs of each; none is given up because the other is settled first.
+    assert stage.finish(allowed=["estimated"]).recovered == 20
+
+
 def test_killed_and_of_the_calls_that_end_meanwhile_half_a_file_is_left(stage: Stage) -> None:
     stage.switch.truncate_cdr_files(1_000)
     stage.call(10, talk_s=1)

@@ -208,7 +208,8 @@ class Desk:
             self.leg_created(end.leg)
             if not has_lost:
                 self.leg_answered(end.leg)  # where that was missed, or comes later
-        self.caller_gone(leg_uuid)
+        if source is not Source.RECOVERED:  # else recovery looks for each leg that the caller was to bring
+            self.caller_gone(leg_uuid)
         live = self.live.get(leg_uuid)
         if leg_uuid in self._taking and not has_lost:
             self._taking[leg_uuid] = (end, source, priced)

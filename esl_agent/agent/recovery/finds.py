@@ -141,7 +141,9 @@ class Finds:
         )
         self._say_gone(end, "what was last known")
         self._desk.leg_ended(end, Source.RECOVERED)
-        if is_caller_gone:
+        if (
+            is_caller_gone and leg_uuid != itinerary.caller_leg_uuid
+        ):  # what else a caller was to bring is looked for
             self._desk.caller_gone(itinerary.caller_leg_uuid)
 
     def never_came(self, leg_uuid: str) -> None:
