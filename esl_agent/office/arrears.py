@@ -100,13 +100,17 @@ def invoices_on(conn: Connection, account_id: int, on: date, time_zone: str) -> 
     ]
 
 
+def accounts_in_arrears(conn: Connection, on: date) -> list[int]:
+    """The accounts with an invoice that was due before a day, paid or not."""
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(IN_ARREARS, [on]).fetchall()
+
+
 def charge_interest(
     conn: Connection, on: date, time_zone: str, monthly_rate: Decimal, *, dry_run: bool = False
 ) -> Iterator[InterestCharge]:
     """Charge what has come due up to a day and was not charged, each account in a transaction of its own."""
-    with conn.cursor(row_factory=scalar_row) as cursor:
-        accounts = cursor.execute(IN_ARREARS, [on]).fetchall()
-    for account_id in accounts:
+    for account_id in accounts_in_arrears(conn, on):
         with conn.transaction(force_rollback=dry_run):
             lock(conn, account_id)
             charged = list(_charge_account(conn, account_id, on, time_zone, monthly_rate))

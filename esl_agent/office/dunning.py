@@ -15,11 +15,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from psycopg.rows import scalar_row
-
 from esl_agent.core.office.dunning import Due, DunningPolicy, Step, steps_due
 from esl_agent.noc.log import Log
-from esl_agent.office.arrears import IN_ARREARS, OpenInvoice, invoices_on
+from esl_agent.office.arrears import OpenInvoice, accounts_in_arrears, invoices_on
 from esl_agent.office.payments import Booked, NewPayment, take_payment
 from esl_agent.store.accounts import Account, State, close, get_account, lock, resume, suspend
 from esl_agent.store.pool import Connection
@@ -51,9 +49,7 @@ def take_steps(
     conn: Connection, today: date, time_zone: str, policy: DunningPolicy, *, dry_run: bool = False
 ) -> Iterator[Taken]:
     """Do what is due about every account in arrears, each in a transaction of its own."""
-    with conn.cursor(row_factory=scalar_row) as cursor:
-        accounts = cursor.execute(IN_ARREARS, [today]).fetchall()
-    for account_id in accounts:
+    for account_id in accounts_in_arrears(conn, today):
         with conn.transaction(force_rollback=dry_run):
             taken = list(_take_account(conn, lock(conn, account_id), today, time_zone, policy))
         yield from taken

@@ -175,9 +175,8 @@ class SafeProtocol(ESLProtocol):  # type: ignore[misc]  # greenswitch has no typ
         read = 0
         while count := self._read_some():
             read += count
-            if (
-                read >= BYTES_PER_TURN
-            ):  # what comes one by one is waited for, and others have their turn meanwhile
+            # What comes one by one is waited for, and others have their turn meanwhile.
+            if read >= BYTES_PER_TURN:
                 read = 0
                 gevent.sleep(0)
 
