@@ -17,11 +17,10 @@ OPEN: Final = """
       AND held_at <= now() - make_interval(secs => %(older_than_s)s)
     UNION ALL
     SELECT account_id, leg_uuid, 0, NULL, known::text, false, kept_at FROM answers a
-    WHERE switch = %(switch)s AND kept_at <= now() - make_interval(secs => %(older_than_s)s)
-      AND NOT EXISTS (
+    WHERE switch = %(switch)s AND NOT EXISTS (
         SELECT FROM reservations r
         WHERE (r.account_id, r.leg_uuid) = (a.account_id, a.leg_uuid) AND state IN ('held', 'settled')
-      )
+    )
     ORDER BY is_held DESC, since, account_id, leg_uuid
 """
 
@@ -42,6 +41,6 @@ class OpenHold:
 
 
 def open_holds(conn: Connection, switch: str, older_than_s: float = 0.0) -> list[OpenHold]:
-    """All of the switch's that began at least so long ago: those held first, each kind oldest first."""
+    """All of the switch's: those held for at least so long, then the only answered, the oldest first."""
     rows = conn.execute(OPEN, {"switch": switch, "older_than_s": older_than_s})
     return [OpenHold(*row[:-1]) for row in rows]

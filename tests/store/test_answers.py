@@ -45,7 +45,10 @@ def test_a_leg_that_nothing_is_held_for_is_found_after_those_that_something_is(c
     assert [(each.leg_uuid, each.held, each.is_held) for each in found] == [
         ("held", CENT, True), ("emergency", NOTHING, False), ("on trust", NOTHING, False),
     ]  # fmt: skip
-    assert open_holds(conn, "montreal", older_than_s=60) == []
+    assert [each.leg_uuid for each in open_holds(conn, "montreal", older_than_s=60)] == [
+        "emergency",
+        "on trust",
+    ]
 
 
 def test_one_that_was_given_up_and_talks_all_the_same_is_found(conn: Connection) -> None:
@@ -68,8 +71,11 @@ def test_it_goes_with_the_settlement_of_its_leg(conn: Connection) -> None:
 def test_what_is_replayed_changes_nothing(conn: Connection) -> None:
     an_account(conn, PAYER, "1")
     records: list[Record] = [
-        an_answer("talks"), an_answer("over"), Settlement(a_cdr(PAYER, "over", "0.0100")), Release(PAYER, "planned"),
-    ]  # fmt: skip
+        an_answer("talks"),
+        an_answer("over"),
+        Settlement(a_cdr(PAYER, "over", "0.0100")),
+        Release(PAYER, "planned"),
+    ]
     write_records(conn, records)
     first = open_holds(conn, "montreal")
 
