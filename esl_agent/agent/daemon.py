@@ -130,7 +130,9 @@ class Daemon:
             switch=switch_name_of(config),
             may_act=self._duty.may_act,
         )
-        self._switchboard = switchboard = Switchboard(self._link.order, log, may_act=self._duty.may_act)
+        self._switchboard = switchboard = Switchboard(
+            self._link.order, log, may_act=self._duty.may_act, switch_us=self._clock.now_us
+        )
         self.desk = Desk(
             policy=self._policy,
             book=self._book,

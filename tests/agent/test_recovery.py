@@ -246,6 +246,29 @@ def test_without_files_a_leg_is_charged_to_where_it_was_last_known_to_talk(
     scene.nothing_is_reserved()
 
 
+def test_without_files_a_leg_that_was_just_answered_is_charged_from_its_answer(
+    set_scene: Callable[..., Scene],
+) -> None:
+    scene = set_scene(files=False)
+    paid, free = scene.talking(2), [*scene.talking(number="911"), *scene.talking(number="18005550123")]
+    answers = "SELECT count(*) FROM answers"
+    wait_until(lambda: scene.conn.execute(answers).fetchone() == (4,), "the answers are kept", PATIENCE_S)
+    scene.agent.kill()
+    scene.hang_up([*paid, *free])
+    scene.agent.start()
+    rows = {row.leg_uuid: row for row in scene.cdrs(4)}
+    for leg in scene.simulator.legs_ended():
+        if leg.is_outbound:
+            row = rows[leg.uuid]
+            assert (row.answered_us, row.source) == (leg.answered_us, Source.RECOVERED)
+            assert row.duration_us <= leg.duration_us
+    assert [str(rows[call.outbound_uuids[0]].charged) for call in [*paid, *free]] == [
+        "0.0013", "0.0013", "0.0000", "0.0000",
+    ]  # fmt: skip
+    scene.nothing_is_reserved()
+    assert scene.conn.execute(answers).fetchone() == (0,)
+
+
 def test_what_is_held_for_a_leg_that_never_came_is_free_again(scene: Scene) -> None:
     scene.agent.kill()
     caller, leg_uuid = "334f4db6-d353-469d-90bb-41436a2b85c0", "f7072568-ca1f-4ebc-9243-7e3e0cf03433"
