@@ -42,7 +42,10 @@ def gather(
     if question.product is not Product.TERMINATION:
         account_id = owned.account_id if owned else None
     try:
-        payer, is_known = (book.payer_at(account_id, question.asked_us) if account_id is not None else None), True
+        payer, is_known = (
+            (book.payer_at(account_id, question.asked_us) if account_id is not None else None),
+            True,
+        )
     except OUTAGE:
         payer, is_known = None, False
     caller, _ = _read(book, question.caller_number)

@@ -135,4 +135,6 @@ class Enforcer:
         body = message_of(verdict, written, mask_numbers=self._masks_numbers)
         for teller in (self._webhook, self._hook):
             if teller is not None:
-                teller.put(body, {name: fields[name] for name in ("restriction", "account", "action", "rule")})
+                teller.put(
+                    body, {name: fields[name] for name in ("restriction", "account", "action", "rule")}
+                )

@@ -12,7 +12,7 @@ from esl_agent.store.restrictions import find_restrictions
 
 
 class RestrictionNews:
-    """`changed` is told which restrictions were made or cleared; what a rule made was said by who wrote it."""
+    """`changed` is told which were made or cleared; what a rule made is said by the daemon that wrote it."""
 
     def __init__(self, database: Connects, log: Log, may_act: Callable[[], bool]) -> None:
         self._database = database

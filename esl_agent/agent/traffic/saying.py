@@ -1,4 +1,4 @@
-"""What is said of a verdict and of a restriction: a line of the log, and the message for the operator's own programs."""
+"""What is said of verdicts and restrictions: a line of the log, and a message for the operator's programs."""
 
 from __future__ import annotations
 

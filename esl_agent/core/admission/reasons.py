@@ -140,7 +140,7 @@ REFUSALS: Final = _table(
         Reason.DID_SUSPENDED,
         *_BARRED_IN,
         "",
-        "The DID that was called, that forwards, or that is the caller ID, is suspended for its traffic (terms 11).",
+        "The DID that was called, forwards or is the caller ID is suspended for its traffic (terms 11).",
         "`esl-agent traffic explain` has the evidence; `traffic clear` lifts it.",
     ),
     Refusal(
