@@ -44,7 +44,7 @@ class RetentionError(EslAgentError):
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """Months for calls (with their networks and restrictions) and holds; years past its own for each year of the books."""
+    """Months for calls (with networks and restrictions) and holds; for the books years past a year's own."""
 
     calls_months: int = 24
     holds_months: int = 6

@@ -105,8 +105,15 @@ def find_open(conn: Connection, account_ids: Sequence[int]) -> dict[int, tuple[R
 
 def list_restrictions(conn: Connection, *, account_id: int | None = None, is_all: bool = False) -> list[Kept]:
     """The newest first, at most LISTED_MAX; those that are open unless `is_all`."""
-    where = f"WHERE (%s::bigint IS NULL OR account_id = %s) AND (%s OR {_OPEN}) ORDER BY restriction DESC LIMIT %s"
-    return _select(conn, where, account_id, account_id, is_all, LISTED_MAX)
+    return _select(
+        conn,
+        f"WHERE (%s::bigint IS NULL OR account_id = %s) AND (%s OR {_OPEN})"
+        " ORDER BY restriction DESC LIMIT %s",
+        account_id,
+        account_id,
+        is_all,
+        LISTED_MAX,
+    )
 
 
 def find_restrictions(conn: Connection, restrictions: Collection[int]) -> list[Kept]:
