@@ -307,6 +307,15 @@ def test_what_one_daemon_restricts_the_other_refuses(start: Start) -> None:
     assert set(refusals(quebec)) == {"traffic_suspended"}
 
 
+def test_what_a_rule_lifts_is_lifted_for_the_next_call(exchange: Exchange) -> None:
+    enforced(exchange, verdict())
+    exchange.call()
+    exchange.daemon.enforcer.lift(1001, "", "dialer", "not broken for 24 h")
+    (told,) = exchange.journal.wait_for("TRAFFIC_CLEARED")
+    assert (told["by"], told["reason"]) == ("traffic", "not broken for 24 h")
+    assert is_let_through(exchange)
+
+
 def test_an_alert_restricts_nothing(exchange: Exchange, conn: Connection) -> None:
     exchange.daemon.enforcer.enforce(verdict(Action.ALERT, ends_calls=True))
     exchange.journal.wait_for("TRAFFIC_ALERT")

@@ -8,7 +8,8 @@ next start and for people; and told once, by whoever wrote it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
 
 import gevent
 import psycopg
@@ -25,12 +26,24 @@ from esl_agent.core.traffic.verdict import Verdict
 from esl_agent.noc.log import Log
 from esl_agent.noc.webhook import Webhook
 from esl_agent.store.accounts import AccountError
-from esl_agent.store.restrictions import Kept, restrict
+from esl_agent.store.restrictions import Kept, lift_rule, restrict
 
 #: Verdicts that wait to be written: each is another rule, or another account.
 VERDICTS_MAX: Final = 10_000
 #: The pause before Postgres is tried again; it doubles up to the limit that is configured.
 RETRY_MIN_S: Final = 0.1
+
+
+Result = TypeVar("Result")
+
+
+class Lift(NamedTuple):
+    """What a rule asked for about some traffic is to end."""
+
+    account_id: int
+    did: str
+    rule: str
+    reason: str
 
 
 class Enforcer:
@@ -57,7 +70,7 @@ class Enforcer:
         self._retry_max_s = config.limits.retry_max_s
         self._masks_numbers = config.log.mask_numbers
         self._verdicts_max = verdicts_max
-        self._queue = BatchQueue[Verdict](verdicts_max, 1)
+        self._queue = BatchQueue[Verdict | Lift](verdicts_max, 1)
         self._unwritten: set[Key] = set()
         traffic = config.traffic
         self._webhook = self._hook = None
@@ -82,50 +95,77 @@ class Enforcer:
         new = restriction_of(verdict)
         if not self._may_act() or self._is_in_force(new):
             return
+        if self._put(verdict):
+            self._unwritten.add(new.key)
+            self._book.speak(new)
+            self._desk.accounts_changed({new.account_id})
+
+    def lift(self, account_id: int, did: str, rule: str, reason: str) -> None:
+        """End what the rule asked for about that traffic; returns at once."""
+        if self._may_act():
+            self._put(Lift(account_id, did, rule, reason))
+
+    def _put(self, item: Verdict | Lift) -> bool:
         try:
-            self._queue.put(verdict)
+            self._queue.put(item)
         except QueueFullError:
             self._log("QUEUE_FULL", queue="traffic verdicts", limit=self._verdicts_max)
-            return
-        self._unwritten.add(new.key)
-        self._book.speak(new)
-        self._desk.accounts_changed({new.account_id})
+            return False
+        return True
 
     def _is_in_force(self, new: Restriction) -> bool:
         known = self._book.restrictions(new.account_id, self._now_us())
         return new.key in self._unwritten or any(each.key == new.key for each in known)
 
-    def _work(self, batch: Sequence[Verdict]) -> None:
-        for verdict in batch:
-            new = restriction_of(verdict)
+    # With the database.
+
+    def _work(self, batch: Sequence[Verdict | Lift]) -> None:
+        for item in batch:
             try:
-                self._write(verdict, new)
+                if isinstance(item, Lift):
+                    self._again(partial(self._lift, item))
+                else:
+                    self._write(item)
+                self._again(partial(self._book.refresh_payers, [item.account_id]))
             except AccountError:
                 pass  # it was removed; nobody calls for it
             except psycopg.Error as error:
                 self._log("DB_REFUSED", statement="restrictions", error=" ".join(str(error).split()))
-            self._unwritten.discard(new.key)
-            self._book.unspeak(new)
+            if isinstance(item, Verdict):
+                new = restriction_of(item)
+                self._unwritten.discard(new.key)
+                self._book.unspeak(new)
 
-    def _write(self, verdict: Verdict, new: Restriction) -> None:
-        """Until it is written and the book has read it, however long Postgres is away."""
-        pause_s, is_told = RETRY_MIN_S, False
+    def _write(self, verdict: Verdict) -> None:
+        """Told once: when it is written, or when it is known that it can't be yet."""
+        told: list[Kept | None] = []
+
+        def tell(kept: Kept | None) -> None:
+            if not told:
+                self._tell(verdict, kept)
+                told.append(kept)
+
+        if (kept := self._again(partial(self._restrict, verdict), partial(tell, None))) is not None:
+            tell(kept)
+
+    def _restrict(self, verdict: Verdict) -> Kept | None:
+        with self._database.connection() as conn:
+            return restrict(conn, restriction_of(verdict), verdict.figures, verdict.calls)
+
+    def _lift(self, lift: Lift) -> None:
+        with self._database.connection() as conn:
+            lift_rule(conn, *lift)
+
+    def _again(self, work: Callable[[], Result], away: Callable[[], None] = lambda: None) -> Result:
+        """What `work` comes to, however long Postgres is away; `away` is called whenever it is."""
+        pause_s = RETRY_MIN_S
         while True:
             try:
-                with self._database.connection() as conn:
-                    kept = restrict(conn, new, verdict.figures, verdict.calls)
-                if kept is not None and not is_told:
-                    self._tell(verdict, kept)
-                    is_told = True
-                self._book.refresh_payers([new.account_id])
+                return work()
             except OUTAGE:
-                if not is_told:
-                    self._tell(verdict, None)
-                    is_told = True
-                gevent.sleep(pause_s)
-                pause_s = min(pause_s * 2, self._retry_max_s)
-            else:
-                return
+                away()
+            gevent.sleep(pause_s)
+            pause_s = min(pause_s * 2, self._retry_max_s)
 
     def _tell(self, verdict: Verdict, kept: Kept | None) -> None:
         """In the log at once, and to the operator's own programs; None: it is not written yet."""
