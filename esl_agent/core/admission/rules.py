@@ -17,6 +17,7 @@ from esl_agent.core.admission.limits import TollFree
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.readings import caller_to_send, first_charge, goes_out, is_payphone, payer_id
 from esl_agent.core.admission.reasons import Reason
+from esl_agent.core.admission.recording import recording_of
 from esl_agent.core.leg import Product
 from esl_agent.core.numbering.number import NumberClass
 from esl_agent.core.tariff import NEVER_CHARGED
@@ -185,6 +186,12 @@ def spend_per_call(question: Question, facts: Facts) -> Verdict | None:
     return Refuse(Reason.CALL_SPEND, f"the call needs {needs}, {most} is allowed")
 
 
+def recordable(question: Question, facts: Facts) -> Verdict | None:
+    """The call can be recorded, if it is a department's."""
+    recording = None if facts.can_record else recording_of(question, facts)
+    return Refuse(Reason.NOT_RECORDABLE, f"department {recording.department}") if recording else None
+
+
 def funds(question: Question, facts: Facts) -> Verdict | None:
     """The free balance covers the first charge: the store says so, by holding it."""
     needs = first_charge(question, facts)
@@ -213,5 +220,6 @@ RULES: Final[tuple[Rule, ...]] = (
     calls_per_second,
     spend_per_day,
     spend_per_call,
+    recordable,
     funds,
 )
