@@ -23,7 +23,7 @@ class DepartmentError(EslAgentError):
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """A department's number, in digits from the country code on, and for how many days its recordings are kept."""
+    """A department's number, digits from the country code on; `days` is how long its recordings are kept."""
 
     number: str
     name: str
@@ -46,7 +46,7 @@ def put_department(conn: Connection, department: Department, by: str) -> None:
 
 
 def remove_department(conn: Connection, number: str) -> None:
-    """Have no more calls of a number recorded; what was recorded is kept for its time.  Raises DepartmentError."""
+    """Have no more calls of a number recorded; what was is kept for its time.  Raises DepartmentError."""
     with conn.transaction():
         removed = conn.execute("DELETE FROM departments WHERE number = %s", [number]).rowcount
         announce(conn, Changed.DEPARTMENTS)

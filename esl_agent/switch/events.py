@@ -126,6 +126,8 @@ class HangupComplete(SwitchEvent, frozen=True, gc=False, kw_only=True):
     hangup_us: Whole = field(default=0, name="Caller-Channel-Hangup-Time")
     hangup_cause: str = field(default="", name="Hangup-Cause")
     recording: Value = ""
+    recorded_for: Value = field(default="", name="variable_esl_recorded_for")
+    recorded_told: Value = field(default="", name="variable_esl_recorded_told")
     hangup_disposition: Value = field(default="", name="variable_sip_hangup_disposition")
     protocol_cause: Value = field(default="", name="variable_proto_specific_hangup_cause")
     invite_failure: Value = field(default="", name="variable_sip_invite_failure_status")

@@ -32,23 +32,45 @@ def a_voice(path: Path, hertz: int) -> Path:
 def test_support(calls: Calls, books_url, tmp_path, how):
     from esl_agent.store.pool import connected
     from esl_agent.store.departments import Department, put_department
+
     with connected(books_url) as conn:
         put_department(conn, Department(TORONTO, "support"), "test")
         put_department(conn, Department(ALICE.caller_id, "admin"), "test")
-    import time; time.sleep(1.5)
+    import time
+
+    time.sleep(1.5)
     calls.alpha(how, ring_ms=600, audio=a_voice(tmp_path / "called", CALLED_HZ))
     calls.dial(ALICE, LONDON, "speak", talk_ms=4000, audio=a_voice(tmp_path / "caller", CALLER_HZ)).finish()
     calls.legs("inbound")
     folder = calls.switch.folder / "recordings" / "esl_agent"
     for p in folder.iterdir():
-        w = wave.open(str(p)); print(p, w.getparams(), w.getnframes()/w.getframerate())
+        w = wave.open(str(p))
+        print(p, w.getparams(), w.getnframes() / w.getframerate())
         data = array("h", w.readframes(w.getnframes()))
         for ch in (0, 1):
             s = data[ch::2]
             for hz in (CALLER_HZ, CALLED_HZ):
-                c = sum(x*math.cos(2*math.pi*hz*i/8000) for i,x in enumerate(s)); q = sum(x*math.sin(2*math.pi*hz*i/8000) for i,x in enumerate(s))
-                print(ch, hz, 2*math.hypot(c,q)/max(1,len(s)))
+                c = sum(x * math.cos(2 * math.pi * hz * i / 8000) for i, x in enumerate(s))
+                q = sum(x * math.sin(2 * math.pi * hz * i / 8000) for i, x in enumerate(s))
+                print(ch, hz, 2 * math.hypot(c, q) / max(1, len(s)))
     e = calls.event("CHANNEL_HANGUP_COMPLETE", "outbound")
     print({k: v for k, v in e.items() if "record" in k.lower()})
-    print([(x["Event-Name"], x["Event-Date-Timestamp"], x.get("Call-Direction")) for x in calls._tap.events if x["Event-Name"] in ("CHANNEL_ANSWER","RECORD_START","RECORD_STOP","CHANNEL_CREATE","CHANNEL_HANGUP_COMPLETE","CHANNEL_BRIDGE","PLAYBACK_START","PLAYBACK_STOP","CHANNEL_PROGRESS_MEDIA")])
+    print(
+        [
+            (x["Event-Name"], x["Event-Date-Timestamp"], x.get("Call-Direction"))
+            for x in calls._tap.events
+            if x["Event-Name"]
+            in (
+                "CHANNEL_ANSWER",
+                "RECORD_START",
+                "RECORD_STOP",
+                "CHANNEL_CREATE",
+                "CHANNEL_HANGUP_COMPLETE",
+                "CHANNEL_BRIDGE",
+                "PLAYBACK_START",
+                "PLAYBACK_STOP",
+                "CHANNEL_PROGRESS_MEDIA",
+            )
+        ]
+    )
     assert 0

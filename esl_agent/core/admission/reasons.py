@@ -251,7 +251,7 @@ REFUSALS: Final = _table(
         Reason.NOT_RECORDABLE,
         *_NOT_NOW,
         "try_later",
-        "A department's call has to be recorded, and can't be (terms 12): `[recording] when_failed` is `refuse`.",
+        "A department's call can't be recorded (terms 12), and `[recording] when_failed` is `refuse`.",
         "Mend the folder of recordings: `RECORDING_FOLDER_FAILED` says what is wrong with it.",
     ),
 )

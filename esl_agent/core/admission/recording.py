@@ -41,13 +41,13 @@ def recording_of(question: Question, facts: Facts) -> Recording | None:
         return None
     called = _called(question, facts)
     caller = caller_to_send(question, facts) if question.product is Product.TERMINATION else None
-    if caller not in facts.departments:
-        return Recording(called, Tell.CALLER) if called else None
-    return Recording(called or caller, Tell.BOTH if called else Tell.CALLED)
+    if caller is not None and caller in facts.departments:
+        return Recording(called or caller, Tell.BOTH if called else Tell.CALLED)
+    return Recording(called, Tell.CALLER) if called else None
 
 
 def _called(question: Question, facts: Facts) -> str | None:
-    """The department's number that was called: the one that the call goes to, else the one that forwards it."""
+    """The department's number that was called: where the call goes to, else the one that forwards it."""
     did = facts.did.number if facts.did and question.product is not Product.TERMINATION else ""
     to = facts.number.digits if facts.number else ""
     return next((digits for digits in (to, did) if digits in facts.departments), None)
