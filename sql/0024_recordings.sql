@@ -30,6 +30,8 @@ CREATE TABLE recordings (
     PRIMARY KEY (account_id, leg_uuid)
 );
 
+CREATE INDEX cdrs_recorded ON cdrs (recording) WHERE recording IS NOT NULL;
+
 CREATE INDEX recordings_to_delete ON recordings (delete_after) WHERE deleted_at IS NULL;
 CREATE INDEX recordings_by_path ON recordings (path);
 

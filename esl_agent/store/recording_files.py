@@ -10,19 +10,22 @@ import hashlib
 import os
 import re
 import stat
+import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 NAME: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.wav", re.ASCII)
 MB: Final = 1 << 20
 
 
 class Measure(NamedTuple):
-    """How large a file is, and the hash of what is in it, in hexadecimal."""
+    """How large a file is, the hash of what is in it, when it was last written to, and how long it plays."""
 
     bytes: int
-    sha256: str
+    sha256: str  # in hexadecimal
+    modified_us: int  # microseconds since 1970
+    duration_ms: int | None  # None where its head doesn't tell: the switch ended before it
 
 
 def name_of(path: str) -> str | None:
@@ -73,7 +76,9 @@ class RecordingFiles:
             state = os.fstat(descriptor)
             if not stat.S_ISREG(state.st_mode):
                 return None
-            return Measure(state.st_size, hashlib.file_digest(file, "sha256").hexdigest())
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            return Measure(state.st_size, digest, state.st_mtime_ns // 1_000, _duration_ms(file))
 
     def remove(self, name: str) -> None:
         """A file that has gone already is as good as removed."""
@@ -91,3 +96,11 @@ class RecordingFiles:
         if not NAME.fullmatch(name):
             raise FileNotFoundError(f"{name[:60]!r} is no recording's name")
         return self.folder / name
+
+
+def _duration_ms(file: IO[bytes]) -> int | None:
+    try:
+        with wave.open(file, "rb") as sound:
+            return sound.getnframes() * 1_000 // sound.getframerate() or None
+    except (wave.Error, EOFError, ZeroDivisionError):
+        return None
