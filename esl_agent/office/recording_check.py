@@ -78,7 +78,8 @@ def look(conn: Connection, files: RecordingFiles) -> Shelf:
         # The newest one: of a forwarded call, the leg that went out.
         named = cursor.execute(
             "SELECT recording, account_id, leg_uuid, other_leg_uuid, answered_at, number, caller,"
-            " forwarded_from FROM cdrs WHERE recording = ANY(%s::text[]) AND answered_at IS NOT NULL ORDER BY created_at",
+            " forwarded_from FROM cdrs WHERE recording = ANY(%s::text[]) AND answered_at IS NOT NULL"
+            " ORDER BY created_at",
             [[name for name in names if name not in rows]],
         ).fetchall()
     return Shelf(frozenset(names), rows, {each.recording: each for each in named})

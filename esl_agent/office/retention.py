@@ -160,7 +160,7 @@ def _run_recordings(
         return Removed(Kind.RECORDINGS, before, due)
     if files is None:
         raise RetentionError(
-            f"{due} recordings were kept for their time, but [recording] folder is not set: run this where it is"
+            f"{due} recordings were kept for their time, but [recording] folder is not set here"
         )
     row_count = 0
     while removed := _run_kind(conn, Kind.RECORDINGS, before, by, files=files, dry_run=False).row_count:

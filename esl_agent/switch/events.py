@@ -128,6 +128,8 @@ class HangupComplete(SwitchEvent, frozen=True, gc=False, kw_only=True):
     recording: Value = ""
     recorded_for: Value = field(default="", name="variable_esl_recorded_for")
     recorded_told: Value = field(default="", name="variable_esl_recorded_told")
+    recording_at: Value = field(default="", name="variable_esl_recording_at")
+    recording_until: Value = field(default="", name="variable_esl_recording_until")
     hangup_disposition: Value = field(default="", name="variable_sip_hangup_disposition")
     protocol_cause: Value = field(default="", name="variable_proto_specific_hangup_cause")
     invite_failure: Value = field(default="", name="variable_sip_invite_failure_status")

@@ -163,7 +163,7 @@ def test_the_dialplan_has_room_for_every_route() -> None:
 
 
 def test_nothing_but_an_answer_that_says_so_leads_to_a_recording() -> None:
-    """`esl_recorded` goes onto every leg that is made for a call; before an answer is looked at it is unset."""
+    """`esl_recorded` goes onto every leg that is made for a call; before each answer it is unset."""
     for path in FILES:
         starts = [data for application, data in actions(path) if application == "record_session"]
         assert starts == (["$${esl_recordings}/${uuid}.wav"] if path.name == "recording.xml" else [])
