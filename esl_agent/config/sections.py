@@ -174,7 +174,7 @@ class RecordingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = ""
     when_failed: Literal["alarm", "refuse"] = "alarm"
     free_min_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 512
-    start_max_s: Annotated[int, msgspec.Meta(ge=5, le=3_600)] = 30
+    start_max_s: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
 
 
 class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

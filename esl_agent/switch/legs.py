@@ -126,7 +126,7 @@ def _duration_us(event: HangupComplete) -> int:
 
 
 def _recorded_us(event: HangupComplete) -> tuple[int, int] | None:
-    """From when until when the leg was recorded, as our dialplan noted it; to its end, if that says nothing."""
+    """From when until when the leg was recorded, as our dialplan noted it; else to its end."""
     since, until = text_of(event.recording_at), text_of(event.recording_until)
     if not event.recording or not _WHOLE.fullmatch(since) or int(since) > event.hangup_us:
         return None

@@ -88,10 +88,6 @@ class Recordings:
         self._queue = BatchQueue[Begun | Stopped](QUEUE_MAX, BATCH_MAX)
         self._awaited: OrderedDict[str, Awaited] = OrderedDict()
 
-    def __len__(self) -> int:
-        """What is still to be written."""
-        return len(self._queue)
-
     # What the switch tells.
 
     def heard(self, event: SwitchEvent) -> None:
