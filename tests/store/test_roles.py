@@ -58,7 +58,6 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "INSERT INTO numbers (number, account_id, kind) VALUES ('15145550199', 1001, 'did')",
         "UPDATE sip_users SET a1_hash = repeat('0', 32)",
         "DELETE FROM account_networks",
-        "UPDATE answers SET known = '{}'",
         "UPDATE restrictions SET until = now()",
         "DELETE FROM restrictions",
     ),

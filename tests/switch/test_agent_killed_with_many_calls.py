@@ -1,6 +1,7 @@
-"""The daemon is killed with two hundred calls up: the switch by itself ends each, and nobody pays too much.
+"""The daemon is killed with two hundred calls up: the switch by itself ends each inside what was reserved.
 
-How exactly it does depends on what else this machine does: the figures are printed.
+So many are due within three seconds, more than a hundred in one of them, while two cores carry 400 legs of
+media: they must not wait for each other.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ALL_UP_S = 60.0
 ALL_OVER_S = 180.0
 
 
-def test_the_switch_ends_two_hundred_calls_and_no_more_is_taken_than_was_reserved(
+def test_the_switch_ends_two_hundred_calls_inside_what_was_reserved_and_no_more_is_taken(
     calls: Calls, books: Books, books_url: str, agent: AgentProcess
 ) -> None:
     with connected(books_url) as conn:
@@ -49,9 +50,8 @@ def test_the_switch_ends_two_hundred_calls_and_no_more_is_taken_than_was_reserve
     finally:
         agent.start()
     causes = {end["Hangup-Cause"] for end in ends(calls, held)}
-    late = sum(ms < 0 for ms in left_ms)
     print(f"{CALLS} calls ended {min(left_ms)} to {max(left_ms)} ms before the end of what was reserved")
-    print(f"{late} of them after it")
+    assert min(left_ms) >= 0
     assert causes == {"ALLOTTED_TIMEOUT"}
     wait_until(lambda: books.account(ALICE).reserved == 0, "the daemon takes stock", ALL_UP_S)
     spent = MONEY - books.account(ALICE).balance

@@ -49,6 +49,7 @@ class Known(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     created_us: int
     as_of_us: int  # the call was up then, as far as the agent knew
     answered_us: int | None = None
+    is_up: bool = False  # the leg itself was there at `as_of_us`, and not only to come
     country: str = ""
     forwarded_from: str | None = None
     rule: str | None = None
@@ -65,6 +66,7 @@ def remember(
     *,
     as_of_us: int,
     answered_us: int | None = None,
+    is_up: bool = False,
 ) -> str:
     """The text for a call whose planned legs, with their carriers, are `legs`."""
     leg = priced.leg
@@ -82,6 +84,7 @@ def remember(
         created_us=leg.created_us,
         as_of_us=as_of_us,
         answered_us=answered_us,
+        is_up=is_up,
         forwarded_from=leg.forwarded_from,
         rule=priced.rule,
         tags=priced.tags,
