@@ -28,7 +28,7 @@ from esl_agent.core.price import Price
 from esl_agent.core.rating import billed_seconds, rate_leg
 
 #: The switch's scheduler: a task set to N seconds fires after N - 1 and by N + 0.5, a little later where the
-#: switch is busy: with 400 legs on two cores up to 0.11 s were seen (tests/switch/test_agent_killed_with_many_calls.py).
+#: switch is busy: with 400 legs on two cores up to 0.11 s were seen.
 SWITCH_EARLY_US: Final = 1_000_000
 SWITCH_LATE_US: Final = 750_000
 
