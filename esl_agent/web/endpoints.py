@@ -11,8 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from http import HTTPStatus
-from typing import Any, Final, Generic, Literal, TypeVar, get_type_hints
+from operator import or_
+from types import UnionType
+from typing import Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import falcon
 import msgspec
@@ -106,8 +109,14 @@ def read(req: falcon.Request, endpoint: Endpoint[Any], path: Mapping[str, str]) 
         given[name] = _convert(path[name], hints[name], name, strict=False)
     if not endpoint.changes:
         for name in given.keys() & hints.keys() - path.keys():
-            given[name] = _convert(given[name], hints[name], name, strict=False)
+            given[name] = _convert(given[name], _without_none(hints[name]), name, strict=False)
     return _convert(given, endpoint.asked, "", strict=True), body
+
+
+def _without_none(hint: Any) -> Any:
+    """What is null is left out of a query: the text "null" is no null."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    return reduce(or_, kinds) if get_origin(hint) in (Union, UnionType) else hint
 
 
 def _body(req: falcon.Request, body: bytes) -> dict[str, Any]:
