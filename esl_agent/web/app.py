@@ -10,7 +10,16 @@ import falcon
 from esl_agent.errors import EslAgentError
 from esl_agent.web.context import Context
 from esl_agent.web.problems import ProblemError, as_problem, serialize
-from esl_agent.web.routes import account_acts, accounts, cdrs, description, forecasts, live_calls, status
+from esl_agent.web.routes import (
+    account_acts,
+    accounts,
+    cdrs,
+    description,
+    forecasts,
+    live_calls,
+    restrictions,
+    status,
+)
 
 #: Set where a route has not set its own.
 SECURITY_HEADERS: Final = {
@@ -29,7 +38,7 @@ def make_app(context: Context) -> falcon.App[falcon.Request, falcon.Response]:
     app.set_error_serializer(serialize)
     app.add_error_handler(Exception, _Failed(context))
     app.add_error_handler(EslAgentError, _told)
-    for part in (status, accounts, account_acts, live_calls, cdrs, forecasts, description):
+    for part in (status, accounts, account_acts, live_calls, cdrs, forecasts, restrictions, description):
         part.add_routes(app, context)
     return app
 

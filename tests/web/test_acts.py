@@ -9,11 +9,14 @@ from typing import Any
 import gevent
 import pytest
 
+from esl_agent.core.traffic.restriction import Restriction
+from esl_agent.core.traffic.verdict import Action, Figure
 from esl_agent.office.payments import list_payments
 from esl_agent.store.accounts import close, get_account
 from esl_agent.store.cdrs import CdrFilter, newest_cdrs
 from esl_agent.store.ledger import check
 from esl_agent.store.pool import Connection
+from esl_agent.store.restrictions import restrict
 
 from .client import PATIENCE_S
 from .conftest import Served
@@ -118,6 +121,32 @@ def test_noc_ends_a_call_and_its_cdr_is_written(served: Served, conn: Connection
     [acted] = served.journal.of("API_ACTED")
     assert (ended["reason"], acted["act"], acted["leg"]) == ("killed", "kill", call["leg_uuid"])
     assert served.noc.post(f"/live-calls/{call['leg_uuid']}/kill", {"reason": "again"}).status == 404
+
+
+def test_a_restriction_is_listed_with_its_evidence_and_lifted(served: Served, conn: Connection) -> None:
+    for did in ("", "15145550199"):
+        made = Restriction(
+            account_id=1002,
+            did=did,
+            rule="dialer",
+            action=Action.SUSPEND_OUTBOUND,
+            since_us=1,
+            ends_calls=True,
+        )
+        restrict(conn, made, [Figure(measure="asr", window="1h", value="0.1", sample=90, threshold="0.2")])
+    [second, first] = served.noc.pages("/restrictions", "restrictions", limit=1, account_id=1002)
+    assert (first["action"], first["figures"][0]["threshold"]) == ("suspend_outbound", "0.2")
+    assert second["did"] == "xxxxxxx0199"
+    path = f"/restrictions/{first['restriction']}/clear"
+    assert served.noc.post(path, {"reason": "x"}).status == 403
+    cleared = served.office.post(path, {"reason": "talked to them"})
+    assert (cleared.status, cleared.json["cleared_by"]) == (200, "api office")
+    assert served.office.post(path, {"reason": "again"}).status == 409
+    assert served.office.post("/restrictions/4711/clear", {"reason": "x"}).status == 404
+    assert [each["did"] for each in served.office.get("/restrictions").json["restrictions"]] == [
+        "15145550199"
+    ]
+    assert len(served.office.get("/restrictions", ended="true").json["restrictions"]) == 2
 
 
 def test_an_emergency_call_is_never_ended(served: Served) -> None:

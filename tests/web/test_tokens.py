@@ -29,7 +29,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 
 def ask(client: Client, endpoint: Endpoint[Any]) -> Answer:
     """Any request to that route: what it says of who asks is looked at, and not what becomes of it."""
-    path = endpoint.path.format(account_id=1001, leg_uuid="no-such-leg")
+    path = endpoint.path.format(account_id=1001, leg_uuid="no-such-leg", restriction=1)
     return client.post(path, {}) if endpoint.changes else client.get(path)
 
 
