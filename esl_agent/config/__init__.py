@@ -1,8 +1,8 @@
 """The configuration: its sections, and how it is read and checked."""
 
+from esl_agent.config.hosts import is_loopback
 from esl_agent.config.reading import (
     ConfigError,
-    is_loopback,
     load,
     numbering_of,
     parse,
@@ -23,6 +23,7 @@ from esl_agent.config.sections import (
     PhonesConfig,
     RetentionConfig,
     SwitchConfig,
+    TrafficConfig,
     TwinConfig,
     VariablesConfig,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "PhonesConfig",
     "RetentionConfig",
     "SwitchConfig",
+    "TrafficConfig",
     "TwinConfig",
     "VariablesConfig",
     "is_loopback",

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 from esl_agent.agent.book import Book, Priced
+from esl_agent.agent.calls.barring import Barring
 from esl_agent.agent.calls.cdr import cdr_of
 from esl_agent.agent.calls.desk_needs import Alarm, AskHold, Switchboard
 from esl_agent.agent.calls.itinerary import Answer, Gone, Itineraries, Itinerary
@@ -41,7 +42,6 @@ from esl_agent.core.call_signals import (
     HoldMoney,
     KillLeg,
     MoneyCame,
-    MustEnd,
     Note,
     SetTimer,
     Settle,
@@ -50,7 +50,6 @@ from esl_agent.core.call_signals import (
 )
 from esl_agent.core.call_state import US_PER_MS
 from esl_agent.core.leg import Leg, LegEnd
-from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow, Source
 
@@ -301,17 +300,11 @@ class Desk:
         """These have more or less money, other limits or another state: their calls ask again, or end."""
         if not account_ids:
             return
-        barred = self._book.barred()
+        barring = Barring(self._book, self._now_us(), ends_calls=self._ends_barred)
         for leg_uuid, live in list(self.live.items()):
-            account_id = live.priced.account_id
-            if account_id not in account_ids:
-                continue
-            if account_id not in barred:
-                self.tell(leg_uuid, MoneyCame())
-            elif self._ends_barred and live.priced.number.number_class not in NEVER_CHARGED:
-                self.tell(leg_uuid, MustEnd(barred[account_id]))
-        if self._ends_barred:
-            self._release_all(self.itineraries.of_accounts_gone(barred))
+            if live.priced.account_id in account_ids and (event := barring.news_for(live.priced)):
+                self.tell(leg_uuid, event)
+        self._release_all(self.itineraries.that_may_not_be(barring.bars))
 
     def money_freed(self, account_ids: Collection[int]) -> None:
         """What calls of these left is free: for those that have asked for the last time already."""

@@ -22,7 +22,7 @@ awaited will not come: it is given up.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, auto
@@ -215,10 +215,10 @@ class Itineraries:
         planned = [each for each in self._by_caller.get(caller_leg_uuid, ()) if each.is_planned]
         return [leg for each in planned[-1:] for leg in self._give_up(each)]
 
-    def of_accounts_gone(self, account_ids: Container[int]) -> list[Gone]:
-        """As `caller_ended`, for accounts that may make no calls any more."""
+    def that_may_not_be(self, is_barred: Callable[[Priced], bool]) -> list[Gone]:
+        """As `caller_ended`, for calls that are not to be any more."""
         itineraries = [each for siblings in self._by_caller.values() for each in siblings]
-        gone = [itinerary for itinerary in itineraries if itinerary.priced.account_id in account_ids]
+        gone = [itinerary for itinerary in itineraries if is_barred(itinerary.priced)]
         return [leg for itinerary in gone for leg in self._give_up(itinerary)]
 
     def overdue(self, now_us: int) -> list[Gone]:

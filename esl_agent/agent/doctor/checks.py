@@ -38,6 +38,7 @@ PRIVILEGES: Final = {
     "numbers": "SELECT",
     "leases": "SELECT, INSERT, UPDATE",
     "account_networks": "SELECT, INSERT, UPDATE",
+    "restrictions": "SELECT, INSERT",
 }
 #: The columns of accounts that a suspension changes.
 SUSPENDING: Final = ("state", "state_reason", "state_since", "state_by")
