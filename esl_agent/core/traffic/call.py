@@ -62,7 +62,6 @@ class CdrFacts(NamedTuple):
     forwarded_from: str | None
     refused: str | None
     hangup_cause: str
-    ended_by: str
 
 
 class TrafficCall(NamedTuple):

@@ -149,31 +149,35 @@ class Judge:
 
     # What stands.
 
-    def stand(self, key: Key, expires_us: int | None) -> None:
-        """A restriction is in force already, as one from before a restart is."""
+    def stand(self, key: Key, expires_us: int | None, *, is_restriction: bool = True) -> None:
+        """It was told already, before a restart or by another daemon."""
         rule = next((rule for rule in self.rules.rules if rule.name == key.rule), None)
         self._standing.setdefault(key.whose, {})[key.rule] = Standing(
-            expires_us=expires_us, is_restriction=True, lift_below_s=rule.lift_below_s if rule else None
+            expires_us=expires_us if is_restriction else None,
+            is_restriction=is_restriction,
+            lift_below_s=rule.lift_below_s if rule else None,
         )
 
-    def standing(self) -> list[Key]:
-        """The restrictions that stand."""
-        return [
-            Key(name, whose)
-            for whose, rules in self._standing.items()
-            for name, standing in rules.items()
-            if standing.is_restriction
-        ]
+    @property
+    def rule_names(self) -> set[str]:
+        return {rule.name for rule in self.rules.rules}
+
+    def stands(self, key: Key) -> bool:
+        return key.rule in self._standing.get(key.whose, ())
+
+    def is_anew(self, key: Key, since_us: int) -> bool:
+        """Whether the rule counts the subject's calls from then on, or from later on."""
+        anew = self._anew.get(key.whose, {}).get(key.rule)
+        return anew is not None and anew.since_us >= since_us
 
     def ended(self, key: Key, at_us: int, now_us: int, since: Iterable[TrafficCall] = ()) -> None:
         """A restriction was cleared, or ran out, at `at_us`.
 
         `since` are calls that ended after it and were counted before this was known.
         """
-        self._no_longer(key.whose, key.rule)
-        known = self._anew.get(key.whose, {}).get(key.rule)
-        if known is not None and known.since_us >= at_us:
+        if self.is_anew(key, at_us):
             return
+        self._no_longer(key.whose, key.rule)
         anew = Anew(at_us, Tally(self._needs[_kind(key.whose)], now_us))
         whole = self._tallies.get(key.whose)
         if whole is not None:
@@ -191,21 +195,25 @@ class Judge:
             elif not standing.is_restriction and not self._is_broken(name, whose, now_us, plan):
                 self._no_longer(whose, name)
 
-    def lifts(self, now_us: int, plan_of: Callable[[int], str] = lambda account_id: "") -> list[Key]:
-        """The restrictions that are to be lifted, because their rule was not broken for long enough."""
-        due = []
-        for whose, rules in self._standing.items():
-            for name, standing in rules.items():
-                if standing.lift_below_s is None or not standing.is_restriction:
-                    continue
-                if self._is_broken(name, whose, now_us, plan_of(whose.account_id)):
-                    standing.below_since_us = None
-                    continue
-                if standing.below_since_us is None:
-                    standing.below_since_us = now_us
-                if now_us - standing.below_since_us >= standing.lift_below_s * US_PER_S:
-                    due.append(Key(name, whose))
-        return due
+    def liftable(self) -> list[Key]:
+        """The restrictions that are lifted when their rule is not broken for long enough."""
+        return [
+            Key(name, whose)
+            for whose, rules in self._standing.items()
+            for name, standing in rules.items()
+            if standing.lift_below_s is not None
+        ]
+
+    def is_to_be_lifted(self, key: Key, now_us: int, plan: str = "") -> bool:
+        """Whether its rule was not broken, each time that this was asked, for as long as the rule says."""
+        standing = self._standing[key.whose][key.rule]
+        if self._is_broken(key.rule, key.whose, now_us, plan):
+            standing.below_since_us = None
+            return False
+        if standing.below_since_us is None:
+            standing.below_since_us = now_us
+        lift_below_us = (standing.lift_below_s or 0) * US_PER_S
+        return now_us - standing.below_since_us >= lift_below_us
 
     def _is_broken(self, name: str, whose: Whose, now_us: int, plan: str) -> bool:
         rule = self.rules.of_account(whose.account_id, plan).get(name)

@@ -102,13 +102,14 @@ class Measure:
     windows: tuple[Window, ...] = tuple(Window)
     ways: tuple[Way, ...] = tuple(Way)
     needs: frozenset[str] = frozenset()  # the parts of a tally besides the windows
+    habit: tuple[Window, ...] = ()  # windows that it reads besides its own
     is_evidence: Callable[[TrafficCall], bool] = _always
 
 
 def needs_of(measure: Measure, window: Window, way: Way, high_rate: int) -> Needs:
     """What has to be kept to read it."""
     ways = frozenset(WAYS[way])
-    windows = {window, *(Window if measure.name == "spend_factor" else ())}
+    windows = {window, *measure.habit}
     return Needs(
         windows=frozenset((each, window) for each in ways for window in windows),
         numbers=ways if "numbers" in measure.needs else frozenset(),
@@ -242,12 +243,13 @@ MEASURES: Final[Mapping[str, Measure]] = {
         ),
         Measure(
             "spend_factor", "what calls of the hour cost, in times of the account's usual hour",
-            _ANSWERED, _spend_factor, _HOUR, is_evidence=lambda call: call.spent > 0,
+            _ANSWERED, _spend_factor, _HOUR, habit=(Window.DAY, Window.MONTH),
+            is_evidence=lambda call: call.spent > 0,
         ),
         Measure(
             "new_country_spend", "what calls at a high rate cost to countries called for the first time",
             _ANSWERED, _new_country_spend, (Window.DAY,), (Way.OUT,), frozenset({"countries"}),
-            is_evidence=lambda call: call.spent > 0,
+            habit=(Window.MONTH,), is_evidence=lambda call: call.spent > 0,
         ),
     )
 }  # fmt: skip

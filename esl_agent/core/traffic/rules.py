@@ -100,6 +100,11 @@ class Rule:
     def restricts(self) -> bool:
         return any(action is not Action.ALERT for action in self.actions)
 
+    @property
+    def windows(self) -> set[Window]:
+        """The windows that have to be whole for it to be judged."""
+        return {window for one in self.conditions for window in (one.window, *one.measure.habit)}
+
     def broken(self, tally: Tally, whole: Tally, now_us: int) -> tuple[Figure, ...] | None:
         """The figures of the conditions that are met; None where those are too few."""
         figures: list[Figure] = []
