@@ -1,4 +1,4 @@
-"""`python -m tests.traffic [SEEDS]`: a month for each of so many seeds, and RESULTS.md says what came of it."""
+"""`python -m tests.traffic [SEEDS]`: a month by each of so many seeds, told in RESULTS.md."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ REPORT: Final = Path(__file__).with_name("RESULTS.md")
 HEAD: Final = """\
 # What the shipped rules make of months with known truth
 
-`python -m tests.traffic {seeds}`: {honest} honest and {guilty} guilty accounts (people.py, guilty.py), each for a
-month of habit that is only counted and a month that is judged, by {seeds} seeds; {calls:,} calls were judged. What
-would have been stopped goes on here, as in `esl-agent traffic replay`. A call counts when it has ended.
+`python -m tests.traffic {seeds}`: {honest} honest and {guilty} guilty accounts (people.py, guilty.py), each
+for a month of habit that is only counted and a month that is judged, by {seeds} seeds; {calls:,} calls
+were judged. What would have been stopped goes on here, as in `esl-agent traffic replay`. A call counts
+when it has ended.
 
 ## The guilty
 
