@@ -96,7 +96,8 @@ WORDS: Final[dict[str, Word]] = {
         "An account, or its DID in `number`, is restricted by a `rule` or an operator until `until`;"
         " `action` says how.",
         "`esl-agent traffic explain RESTRICTION` has the evidence; `traffic clear` lifts it. With `stored=no`"
-        " Postgres is away: it holds here, and is written when that is back.",
+        " Postgres is away: it holds here, and is written when that is back. With `stored=refused` it does"
+        " not hold: see DB_REFUSED.",
     ),
     "TRAFFIC_CLEARED": Word("info", "An operator lifted a restriction, or closed an alert."),
     "TRAFFIC_WEBHOOK_DOWN": Word(

@@ -14,7 +14,7 @@ import msgspec
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from esl_agent.core.traffic.restriction import TRAFFIC, Restriction
+from esl_agent.core.traffic.restriction import Restriction
 from esl_agent.core.traffic.verdict import Action, CallSeen, Figure
 from esl_agent.errors import EslAgentError
 from esl_agent.store.accounts import lock
@@ -43,11 +43,6 @@ _INSERT: Final = f"""
 _CLEAR: Final = f"""
     UPDATE restrictions SET cleared_at = now(), cleared_by = %s, cleared_reason = %s
     WHERE (account_id, restriction) = (%s, %s) AND {_OPEN}
-    RETURNING {_COLUMNS}
-"""  # noqa: S608
-_LIFT: Final = f"""
-    UPDATE restrictions SET cleared_at = now(), cleared_by = %s, cleared_reason = %s
-    WHERE (account_id, did, rule, made_by) = (%s, %s, %s, %s) AND action <> 'alert' AND {_OPEN}
     RETURNING {_COLUMNS}
 """  # noqa: S608
 
@@ -148,16 +143,6 @@ def clear(conn: Connection, restriction: int, reason: str, by: str) -> Kept:
             raise RestrictionError(f"restriction {restriction} was {how}{when}: there is nothing to clear")
         announce_restriction(conn, account_id, restriction)
         return _kept(**row)
-
-
-def lift_rule(conn: Connection, account_id: int, did: str, rule: str, reason: str) -> list[Kept]:
-    """End the restrictions that the rule asked for about that traffic; an alert stays open for its time."""
-    with conn.transaction():
-        with conn.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(_LIFT, [TRAFFIC, reason, account_id, did, rule, TRAFFIC]).fetchall()
-        for row in rows:
-            announce_restriction(conn, account_id, row["restriction"])
-        return [_kept(**row) for row in rows]
 
 
 def _select(conn: Connection, where: LiteralString, *values: object) -> list[Kept]:

@@ -12,6 +12,7 @@ from fixtures.verdicts import a_verdict
 
 from esl_agent.agent.clock import wall_us
 from esl_agent.agent.daemon import Daemon
+from esl_agent.agent.traffic.enforcer import Enforcer
 from esl_agent.core.leg import Product
 from esl_agent.core.traffic.restriction import Restriction
 from esl_agent.core.traffic.verdict import Action, Verdict
@@ -307,21 +308,51 @@ def test_what_one_daemon_restricts_the_other_refuses(start: Start) -> None:
     assert set(refusals(quebec)) == {"traffic_suspended"}
 
 
-def test_what_a_rule_lifts_is_lifted_for_the_next_call(exchange: Exchange) -> None:
-    enforced(exchange, verdict())
-    exchange.call()
-    exchange.daemon.enforcer.lift(1001, "", "dialer", "not broken for 24 h")
-    (told,) = exchange.journal.wait_for("TRAFFIC_CLEARED")
-    assert (told["by"], told["reason"]) == ("traffic", "not broken for 24 h")
-    assert is_let_through(exchange)
-
-
 def test_an_alert_restricts_nothing(exchange: Exchange, conn: Connection) -> None:
     exchange.daemon.enforcer.enforce(verdict(Action.ALERT, ends_calls=True))
     exchange.journal.wait_for("TRAFFIC_ALERT")
     assert is_let_through(exchange)
     assert not refusals(exchange)
     assert [kept.restriction.action for kept in list_restrictions(conn)] == ["alert"]
+
+
+def test_a_verdict_that_postgres_refuses_is_told_and_does_not_hold(
+    exchange: Exchange, conn: Connection
+) -> None:
+    conn.execute("ALTER TABLE restrictions ADD CONSTRAINT none_at_all CHECK (rule <> 'dialer')")
+    exchange.daemon.enforcer.enforce(verdict())
+    (told,) = exchange.journal.wait_for("TRAFFIC_RESTRICTED")
+    assert told["stored"] == "refused"
+    assert [line["statement"] for line in exchange.journal.of("DB_REFUSED")] == ["restrictions"]
+    assert is_let_through(exchange)
+
+
+def test_a_live_toll_free_call_that_may_go_on_rated_is_not_ended(start: Start) -> None:
+    exchange = start(traffic={"toll_free_when_off": "rate"})
+    handle = exchange.place(number=FREE_NUMBER, talk_ms=60_000)
+    exchange.journal.wait_for("CALL_ANSWERED")
+    enforced(exchange, verdict(Action.TOLL_FREE_OFF, ends_calls=True))
+    assert not handle.wait_ended(0)
+    assert not exchange.journal.of("CALL_ENDED")
+    exchange.simulator.core.api("hupall", "NORMAL_CLEARING")
+
+
+def test_a_daemon_that_may_not_act_restricts_nobody(exchange: Exchange, conn: Connection) -> None:
+    exchange.daemon.enforcer._may_act = lambda: False  # as a twin in standby
+    exchange.daemon.enforcer.enforce(verdict())
+    assert is_let_through(exchange)
+    assert list_restrictions(conn, is_all=True) == []
+
+
+def test_only_so_many_verdicts_wait_and_it_is_said(exchange: Exchange, journal: Journal) -> None:
+    config, book, desk = exchange.daemon._config, exchange.daemon._book, exchange.daemon.desk
+    enforcer = Enforcer(
+        config, book=book, desk=desk, database=exchange.daemon._database, now_us=wall_us,
+        may_act=lambda: True, log=journal, verdicts_max=2,
+    )  # fmt: skip
+    for rule in ("a", "b", "c"):
+        enforcer.enforce(verdict(rule=rule))
+    assert journal.of("QUEUE_FULL") == [{"queue": "traffic verdicts", "limit": 2}]
 
 
 def test_a_verdict_on_nobody_is_passed_over(exchange: Exchange, conn: Connection) -> None:
