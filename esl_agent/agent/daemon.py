@@ -126,6 +126,7 @@ class Daemon:
             queue_max=limits.queue_max,
             batch_max=limits.batch_max,
             retry_max_s=limits.retry_max_s,
+            switch=switch_name_of(config),
             freed=lambda account_ids: self.desk.money_freed(account_ids),
         )
         self._holder = Holder(
@@ -146,6 +147,7 @@ class Daemon:
             ask_hold=self._holder.ask,
             settle=self._settler.settle,
             release=self._settler.release,
+            keep_answer=self._settler.answer,
             switchboard=switchboard,
             log=log,
             live_max=limits.live_calls_max,
