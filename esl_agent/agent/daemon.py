@@ -56,6 +56,7 @@ from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
 from esl_agent.agent.traffic.enforcer import Enforcer
 from esl_agent.agent.traffic.news import RestrictionNews
+from esl_agent.agent.traffic.watch import TrafficWatch
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
@@ -181,6 +182,13 @@ class Daemon:
             may_act=self._duty.may_act,
             log=log,
         )
+        self._traffic = TrafficWatch(
+            config.traffic,
+            self._database,
+            log,
+            enforce=self.enforcer.enforce,
+            may_act=self._duty.may_act,
+        )
         self._listener = Listener(
             config.database.listen_url or config.database.url,
             self._news.changed,
@@ -251,6 +259,7 @@ class Daemon:
             self._recovery.run,
             self._phone_watch.run,
             *self.enforcer.parts,
+            self._traffic.run,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
@@ -292,7 +301,8 @@ class Daemon:
         self._stop.set()
 
     def reload(self) -> None:
-        """Read decks, plans and numbers again; calls that are up keep their price."""
+        """Read decks, plans, numbers and rules of traffic again; calls that are up keep their price."""
+        self._traffic.reload()
         try:
             self._book.load()
         except OUTAGE as error:

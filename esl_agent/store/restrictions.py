@@ -14,7 +14,7 @@ import msgspec
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from esl_agent.core.traffic.restriction import Restriction
+from esl_agent.core.traffic.restriction import TRAFFIC, Restriction
 from esl_agent.core.traffic.verdict import Action, CallSeen, Figure
 from esl_agent.errors import EslAgentError
 from esl_agent.store.accounts import lock
@@ -119,6 +119,24 @@ def list_restrictions(conn: Connection, *, account_id: int | None = None, is_all
 def find_restrictions(conn: Connection, restrictions: Collection[int]) -> list[Kept]:
     """Those of these numbers that there are, oldest first."""
     return _select(conn, "WHERE restriction = ANY(%s) ORDER BY restriction", list(restrictions))
+
+
+def made_by_rules(conn: Connection, changed_since_us: int, *, with_open: bool) -> list[Kept]:
+    """Those that rules asked for: made, cleared or run out since then, and `with_open` all that are open.
+
+    The oldest come first.
+    """
+    changed = to_time(changed_since_us)
+    return _select(
+        conn,
+        f"WHERE made_by = %s AND (since >= %s OR cleared_at >= %s OR until >= %s AND until <= now()"
+        f" OR (%s AND {_OPEN})) ORDER BY restriction",
+        TRAFFIC,
+        changed,
+        changed,
+        changed,
+        with_open,
+    )
 
 
 def get_restriction(conn: Connection, restriction: int) -> Kept:
