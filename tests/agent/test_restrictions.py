@@ -47,7 +47,7 @@ def start(
         switches.append(a_switch(admission=f"{LOOPBACK}:{port}"))
         heard = len(journal.of("NOTICES_HEARD"))
         asks: dict[str, object] = {"outbound_port": port, **(admission or {})}
-        sections = {"limits": SLOW} | sections
+        sections = {"limits": SLOW} | sections | {"traffic": {"watch": False} | sections.get("traffic", {})}
         daemon = start_daemon(switches[-1].port, admission=asks, **sections)
         journal.wait_for("NOTICES_HEARD", heard + 1)
         return Exchange(switches[-1], daemon, journal, conn)
