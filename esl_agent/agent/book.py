@@ -26,9 +26,10 @@ from esl_agent.core.price import UNPRICED, Price
 from esl_agent.core.tariff import NEVER_CHARGED, DeckHistory, NoRate, Plan, price_call
 from esl_agent.core.traffic.restriction import Key, Restriction, open_at
 from esl_agent.core.traffic.verdict import Action
-from esl_agent.store import accounts, decks, numbers, plans, routes, terms
+from esl_agent.store import accounts, decks, departments, numbers, plans, routes, terms
 from esl_agent.store.accounts import Account
 from esl_agent.store.decks import KnownDecks
+from esl_agent.store.departments import Department
 from esl_agent.store.limits import find_limits
 from esl_agent.store.numbers import OwnedNumber
 from esl_agent.store.pool import Connection
@@ -94,6 +95,7 @@ class Book:
         self._tariffs = Tariffs()
         self._decks_since_us: int | None = None  # None: as they were in effect when they were read
         self._numbers: Mapping[str, OwnedNumber] = {}
+        self.departments: Mapping[str, Department] = {}  # by number, digits
         self._payers: dict[int, Payer | None] = {}
         self._spoken: dict[int, dict[Key, Restriction]] = {}
 
@@ -117,11 +119,16 @@ class Book:
     def refresh(self) -> None:
         """Read again what customers and operators change all day: accounts in use, and numbers."""
         self.refresh_numbers()
+        self.refresh_departments()
         self.refresh_payers(self.accounts_in_use())
 
     def refresh_numbers(self) -> None:
         with self._database.connection() as conn:
             self._numbers = numbers.load_all(conn)
+
+    def refresh_departments(self) -> None:
+        with self._database.connection() as conn:
+            self.departments = departments.load_all(conn)
 
     def refresh_payers(self, account_ids: Collection[int]) -> None:
         """Read these accounts again, those of them that are in use."""
@@ -140,6 +147,7 @@ class Book:
             "decks": len(tariffs.decks),
             "routes": len(tariffs.routes),
             "numbers": len(self._numbers),
+            "departments": len(self.departments),
         }
 
     def known_decks(self) -> KnownDecks:
@@ -205,8 +213,16 @@ class Book:
 
     def ended_by_traffic(self, priced: Priced, at_us: int) -> Reason | None:
         """Why a call that is up is to end, where one of its account's restrictions ends such calls."""
-        ending = [each for each in self.restrictions(priced.account_id, at_us) if each.ends_calls]
+        ending = [
+            each
+            for each in self.restrictions(priced.account_id, at_us)
+            if each.ends_calls and self._refuses(each)
+        ]
         return self._stopped(priced.leg, priced.number, ending) if ending else None
+
+    def _refuses(self, restriction: Restriction) -> bool:
+        """Whether calls of its kind are refused, and not only rated."""
+        return restriction.action is not Action.TOLL_FREE_OFF or self._toll_free_when_off is TollFree.OFF
 
     def _stopped(self, leg: Leg, number: Number, restrictions: Iterable[Restriction]) -> Reason | None:
         """By which of them, in the word of admission; emergency calls by none."""

@@ -50,13 +50,13 @@ from esl_agent.agent.policies import (
     operator_policy_of,
     when_off_of,
 )
+from esl_agent.agent.recording.recordings import LOOK_EVERY_S as RECORDINGS_EVERY_S
+from esl_agent.agent.recording.recordings import Recordings
 from esl_agent.agent.recovery.finds import Finds
 from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
-from esl_agent.agent.traffic.enforcer import Enforcer
-from esl_agent.agent.traffic.news import RestrictionNews
-from esl_agent.agent.traffic.watch import TrafficWatch
+from esl_agent.agent.traffic.traffic import Traffic
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
@@ -127,6 +127,7 @@ class Daemon:
             queue_max=limits.queue_max,
             batch_max=limits.batch_max,
             retry_max_s=limits.retry_max_s,
+            switch=switch_name_of(config),
             freed=lambda account_ids: self.desk.money_freed(account_ids),
         )
         self._holder = Holder(
@@ -138,21 +139,26 @@ class Daemon:
             switch=switch_name_of(config),
             may_act=self._duty.may_act,
         )
-        self._switchboard = switchboard = Switchboard(self._link.order, log, may_act=self._duty.may_act)
+        now_us, may_act = self._clock.now_us, self._duty.may_act
+        self._recordings = Recordings(
+            config.recording, self._database, lambda: self._book.departments, log, now_us, may_act=may_act
+        )
+        self._switchboard = switchboard = Switchboard(self._link.order, log, may_act=may_act)
         self.desk = Desk(
             policy=self._policy,
             book=self._book,
-            now_us=self._clock.now_us,
+            now_us=now_us,
             timers=self._timers,
             ask_hold=self._holder.ask,
-            settle=self._settler.settle,
+            settle=self._recordings.watching(self._settler.settle),
             release=self._settler.release,
+            keep_answer=self._settler.answer,
             switchboard=switchboard,
             log=log,
             live_max=limits.live_calls_max,
             ends_barred=config.admission.suspended_calls == "end",
             sounds=Sounds(switchboard, config.budget.warn_sound, config.budget.end_announcement),
-            may_act=self._duty.may_act,
+            may_act=may_act,
         )
         self._cdr_folder = ThreadedCdrFolder.of(config)
         self._cdr_sweeper = CdrSweeper(
@@ -169,9 +175,7 @@ class Daemon:
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
         self._phone_watch = PhoneWatch(config.phones, self._database, log, may_act=self._duty.may_act)
-        restriction_news = RestrictionNews(self._database, log, self._duty.may_act)
-        self._news = News(self._book, self.desk, self._phones, restriction_news, self._clock.now_us)
-        self.enforcer = Enforcer(
+        self.traffic = Traffic(
             config,
             book=self._book,
             desk=self.desk,
@@ -180,13 +184,7 @@ class Daemon:
             may_act=self._duty.may_act,
             log=log,
         )
-        self._traffic = TrafficWatch(
-            config.traffic,
-            self._database,
-            log,
-            enforce=self.enforcer.enforce,
-            may_act=self._duty.may_act,
-        )
+        self._news = News(self._book, self.desk, self._phones, self.traffic.news, self._clock.now_us)
         self._listener = Listener(
             config.database.listen_url or config.database.url,
             self._news.changed,
@@ -207,6 +205,7 @@ class Daemon:
             settle=settler.settle,
             release=settler.release,
             has_journal_room=lambda: settler.is_accepting,
+            can_record=self._recordings.room.can_record,
             cached=CachedFunds(cached_policy_of(config)),
             deadline_s=config.deadline_ms / 1_000,
             log=self._log,
@@ -256,12 +255,13 @@ class Daemon:
             self._inbox.run,
             self._recovery.run,
             self._phone_watch.run,
-            *self.enforcer.parts,
-            self._traffic.run,
+            *self.traffic.parts,
+            self._recordings.run,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
             lambda: self._every(LOOK_EVERY_S, self._phone_watch.look),
+            lambda: self._every(RECORDINGS_EVERY_S, self._recordings.look),
             self._sweep,
         )
         greenlets = [gevent.spawn(part) for part in parts]
@@ -287,7 +287,7 @@ class Daemon:
         self._link.stop()
         gevent.joinall(greenlets, UPKEEP_END_S)  # one that is killed in the pool takes a connection with it
         gevent.killall(greenlets)
-        self.enforcer.stop()
+        self.traffic.stop()
         unsettled, unkept = len(self._settler), self._settler.unkept
         self._settler.close()
         self._pool.close()
@@ -300,7 +300,7 @@ class Daemon:
 
     def reload(self) -> None:
         """Read decks, plans, numbers and rules of traffic again; calls that are up keep their price."""
-        self._traffic.reload()
+        self.traffic.reload()
         try:
             self._book.load()
         except OUTAGE as error:
@@ -321,6 +321,7 @@ class Daemon:
             if isinstance(event, RegisterAttempt):
                 self._phone_watch.heard(event)
             elif event.name != "HEARTBEAT":
+                self._recordings.heard(event)
                 self._inbox.put(event)
 
     def _link_changed(self, change: LinkChange) -> None:

@@ -154,7 +154,12 @@ def as_json_of(kept: Kept) -> dict[str, object]:
         "until": None if made.until_us is None else to_time(made.until_us),
         "figures": kept.figures,
         "calls": [
-            asdict(call) | {"number": hidden(call.number, configured()), "at": to_time(call.at_us)}
+            {
+                "leg_uuid": call.leg_uuid,
+                "at": to_time(call.at_us),
+                "number": hidden(call.number, configured()),
+                "talk_us": call.talk_us,
+            }
             for call in kept.calls
         ],
         "cleared_at": kept.cleared_at,

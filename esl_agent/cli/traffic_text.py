@@ -93,6 +93,7 @@ def _figures(kept: Kept) -> Iterator[str]:
 
 def _calls(kept: Kept, config: Config) -> Iterator[str]:
     if kept.calls:
+        yield ""
         yield f"The last {len(kept.calls)} of the calls that made it (UTC):"
         rows = [
             (

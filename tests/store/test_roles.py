@@ -18,9 +18,12 @@ from esl_agent.core.money import amount as money
 from esl_agent.core.phones import Phone
 from esl_agent.core.traffic.restriction import restriction_of
 from esl_agent.store.accounts import get_account
+from esl_agent.store.answers import keep_answers
 from esl_agent.store.cdrs import ensure_partitions
 from esl_agent.store.holds import HoldRequest, Outcome, hold_many
+from esl_agent.store.journal_records import Answer
 from esl_agent.store.networks import saw, spendings, spike_is_told
+from esl_agent.store.open_holds import open_holds
 from esl_agent.store.pool import Connection, connected
 from esl_agent.store.release import release_many
 from esl_agent.store.restrictions import clear, find_open, list_restrictions, restrict
@@ -55,7 +58,8 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "INSERT INTO numbers (number, account_id, kind) VALUES ('15145550199', 1001, 'did')",
         "UPDATE sip_users SET a1_hash = repeat('0', 32)",
         "DELETE FROM account_networks",
-        "UPDATE restrictions SET cleared_at = now()",
+        "UPDATE answers SET known = '{}'",
+        "UPDATE restrictions SET until = now()",
         "DELETE FROM restrictions",
     ),
     "esl_agent_noc": (
@@ -66,6 +70,7 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "SELECT known FROM reservations",
         "SELECT * FROM sip_users",
         "SELECT * FROM account_networks",
+        "SELECT * FROM answers",
         "SELECT * FROM payments",
         "UPDATE accounts SET state = 'suspended'",
         "SELECT * FROM restrictions",
@@ -121,9 +126,11 @@ def test_what_is_forbidden_fails(database_url: str, role: str, statement: Litera
 
 def test_the_daemon_holds_settles_releases_and_makes_partitions(conn: Connection, daemon: Connection) -> None:
     ensure_partitions(daemon, datetime(2031, 5, 1, tzinfo=UTC))
-    asked = [HoldRequest(PAYER, leg, money("1"), money("1")) for leg in ("leg", "planned")]
+    asked = [HoldRequest(PAYER, leg, money("1"), money("1"), switch="montreal") for leg in ("leg", "planned")]
     assert {held.outcome for held in hold_many(daemon, asked)} == {Outcome.HELD}
     release_many(daemon, [(PAYER, "planned")])
+    keep_answers(daemon, [Answer(PAYER, "leg", "montreal", "{}")])
+    assert [each.leg_uuid for each in open_holds(daemon, "montreal")] == ["leg"]
     [settled] = settle_many(daemon, [a_cdr(PAYER, "leg")])
     assert settled.settled
     assert get_account(conn, PAYER).balance == money("5") - settled.charged

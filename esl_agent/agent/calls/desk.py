@@ -18,7 +18,7 @@ from esl_agent.agent.calls.barring import Barring
 from esl_agent.agent.calls.cdr import cdr_of
 from esl_agent.agent.calls.desk_needs import Alarm, AskHold, Switchboard
 from esl_agent.agent.calls.itinerary import Answer, Gone, Itineraries, Itinerary
-from esl_agent.agent.calls.live_call import LiveCall, known_of, who
+from esl_agent.agent.calls.live_call import LiveCall, is_newly_answered, known_of, who
 from esl_agent.agent.calls.sounds import SILENCE, Sounds
 from esl_agent.agent.calls.timers import DUE
 from esl_agent.agent.calls.timing import Timing
@@ -74,6 +74,7 @@ class Desk:
         ask_hold: AskHold,
         settle: Callable[[CdrRow, str | None], None],
         release: Callable[[int, str], None],
+        keep_answer: Callable[[int, str, str], None] = lambda account_id, leg_uuid, known: None,
         switchboard: Switchboard,
         log: Log,
         live_max: int,
@@ -89,6 +90,7 @@ class Desk:
         self._ask_hold = ask_hold
         self._settle = settle
         self._release = release
+        self._keep_answer = keep_answer
         self.itineraries = Itineraries()
         self._switchboard = switchboard
         self._log = log
@@ -275,10 +277,12 @@ class Desk:
     def begin_again(self, priced: Priced, held: Decimal) -> None:
         """A leg that is up and is not known here; `held` is held for it."""
         leg = priced.leg
-        if self.itineraries.of_leg(leg.leg_uuid) is not None:
+        itinerary = self.itineraries.of_leg(leg.leg_uuid)
+        if itinerary is not None:
             self.itineraries.leg_began(leg.leg_uuid)
         begun = machine.begin_again(leg, priced.price, held, self._timing.policy, self._now_us())
-        self._take_up(LiveCall(begun[0], priced), begun[1])
+        is_kept = itinerary is not None and leg.leg_uuid in itinerary.heard
+        self._take_up(LiveCall(begun[0], priced, is_answer_kept=is_kept), begun[1])
         self._take_what_is_held(leg)
 
     def found_up(self, leg: Leg) -> None:
@@ -335,8 +339,12 @@ class Desk:
         self._carry_out(live, effects)
 
     def _carry_out(self, live: LiveCall, effects: Effects) -> None:
-        if self._may_act():  # else another daemon has its own view of the call
-            self._carry_out_all(live, effects)
+        if not self._may_act():
+            return  # another daemon has its own view of the call
+        if is_newly_answered(live):
+            live.is_answer_kept = True
+            self._keep_answer(live.priced.account_id, live.call.leg.leg_uuid, known_of(live, self._now_us()))
+        self._carry_out_all(live, effects)
 
     def _carry_out_all(self, live: LiveCall, effects: Effects) -> None:
         leg_uuid = live.call.leg.leg_uuid

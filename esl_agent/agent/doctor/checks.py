@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from esl_agent.config import Config, SwitchConfig, is_loopback, switch_name_of
 from esl_agent.core import lease as rules
 from esl_agent.errors import EslAgentError
-from esl_agent.store import decks, lease, migrations, plans
+from esl_agent.store import decks, departments, lease, migrations, plans
 from esl_agent.store.pool import Connection, connected, without_password
 from esl_agent.switch import commands
 from esl_agent.switch.client import SwitchConnection
@@ -30,6 +30,7 @@ MODULES: Final = {
 PRIVILEGES: Final = {
     "accounts": "SELECT, UPDATE",
     "reservations": "SELECT, INSERT, UPDATE",
+    "answers": "SELECT, INSERT, DELETE",
     "ledger": "INSERT",
     "cdrs": "SELECT, INSERT",
     "plans": "SELECT",
@@ -38,8 +39,12 @@ PRIVILEGES: Final = {
     "numbers": "SELECT",
     "leases": "SELECT, INSERT, UPDATE",
     "account_networks": "SELECT, INSERT, UPDATE",
-    "restrictions": "SELECT, INSERT",
+    "restrictions": "SELECT, INSERT, UPDATE",
+    "departments": "SELECT",
+    "recordings": "SELECT, INSERT, UPDATE",
 }
+HAS_OF_COLUMNS: Final = "SELECT has_any_column_privilege(%s, %s)"
+HAS_OF_TABLE: Final = "SELECT has_table_privilege(%s, %s)"  # rows are deleted whole
 #: The columns of accounts that a suspension changes.
 SUSPENDING: Final = ("state", "state_reason", "state_since", "state_by")
 #: Clocks further apart than this make cut-offs less exact than they should be.
@@ -77,6 +82,8 @@ def check_database(config: Config) -> Findings:
             if config.phones.on_spike == "suspend":
                 yield _check_may_suspend(conn)
             yield from _check_decks(conn)
+            if not config.recording.folder:
+                yield from _check_departments(conn)
             yield _check_duty(config, lease.who_has(conn, switch_name_of(config)))
     except EslAgentError as error:
         yield Finding(Verdict.BAD, str(error), "is Postgres up, and is [database] url right?")
@@ -136,7 +143,8 @@ def _check_privileges(conn: Connection) -> Findings:
     missing = []
     for table, wanted in PRIVILEGES.items():
         for privilege in wanted.split(", "):
-            row = conn.execute("SELECT has_any_column_privilege(%s, %s)", [table, privilege]).fetchone()
+            has = HAS_OF_TABLE if privilege == "DELETE" else HAS_OF_COLUMNS
+            row = conn.execute(has, [table, privilege]).fetchone()
             if not row or not row[0]:
                 missing.append(f"{privilege} on {table}")
     if missing:
@@ -172,6 +180,15 @@ def _check_decks(conn: Connection) -> Findings:
             )
         else:
             yield Finding(Verdict.GOOD, f"plan {plan.name!r} has deck {plan.deck!r} in effect")
+
+
+def _check_departments(conn: Connection) -> Findings:
+    if known := departments.load_all(conn):
+        yield Finding(
+            Verdict.WARNING,
+            f"calls of {len(known)} departments' numbers are recorded in a folder that is not seen here",
+            "set [recording] folder, so that a full disk is noticed and recordings are deleted in time",
+        )
 
 
 def _check_duty(config: Config, who: lease.Who) -> Finding:

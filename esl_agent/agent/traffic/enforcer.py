@@ -8,7 +8,8 @@ next start and for people; and told once, by whoever wrote it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import gevent
 import psycopg
@@ -31,6 +32,8 @@ from esl_agent.store.restrictions import Kept, restrict
 VERDICTS_MAX: Final = 10_000
 #: The pause before Postgres is tried again; it doubles up to the limit that is configured.
 RETRY_MIN_S: Final = 0.1
+
+Result = TypeVar("Result")
 
 
 class Enforcer:
@@ -58,7 +61,7 @@ class Enforcer:
         self._masks_numbers = config.log.mask_numbers
         self._verdicts_max = verdicts_max
         self._queue = BatchQueue[Verdict](verdicts_max, 1)
-        self._unwritten: set[Key] = set()
+        self._unwritten: dict[Key, bool] = {}  # and whether it was told
         traffic = config.traffic
         self._webhook = self._hook = None
         if traffic.webhook_url:
@@ -87,7 +90,7 @@ class Enforcer:
         except QueueFullError:
             self._log("QUEUE_FULL", queue="traffic verdicts", limit=self._verdicts_max)
             return
-        self._unwritten.add(new.key)
+        self._unwritten[new.key] = False
         self._book.speak(new)
         self._desk.accounts_changed({new.account_id})
 
@@ -95,46 +98,53 @@ class Enforcer:
         known = self._book.restrictions(new.account_id, self._now_us())
         return new.key in self._unwritten or any(each.key == new.key for each in known)
 
+    # With the database.
+
     def _work(self, batch: Sequence[Verdict]) -> None:
         for verdict in batch:
             new = restriction_of(verdict)
             try:
                 self._write(verdict, new)
+                self._again(partial(self._book.refresh_payers, [new.account_id]))
             except AccountError:
                 pass  # it was removed; nobody calls for it
             except psycopg.Error as error:
+                # What nobody could clear does not go on; but somebody has to know.
                 self._log("DB_REFUSED", statement="restrictions", error=" ".join(str(error).split()))
-            self._unwritten.discard(new.key)
+                self._tell(verdict, new, stored="refused")
+            self._unwritten.pop(new.key, None)
             self._book.unspeak(new)
 
     def _write(self, verdict: Verdict, new: Restriction) -> None:
-        """Until it is written and the book has read it, however long Postgres is away."""
-        pause_s, is_told = RETRY_MIN_S, False
+        """Told when it is written, or when it is known that it can't be yet."""
+
+        def write() -> Kept | None:
+            with self._database.connection() as conn:
+                return restrict(conn, new, verdict.figures, verdict.calls)
+
+        if (kept := self._again(write, partial(self._tell, verdict, new, stored="no"))) is not None:
+            self._tell(verdict, kept.restriction)
+
+    def _again(self, work: Callable[[], Result], away: Callable[[], None] = lambda: None) -> Result:
+        """What `work` comes to, however long Postgres is away; `away` is called whenever it is."""
+        pause_s = RETRY_MIN_S
         while True:
             try:
-                with self._database.connection() as conn:
-                    kept = restrict(conn, new, verdict.figures, verdict.calls)
-                if kept is not None and not is_told:
-                    self._tell(verdict, kept)
-                    is_told = True
-                self._book.refresh_payers([new.account_id])
+                return work()
             except OUTAGE:
-                if not is_told:
-                    self._tell(verdict, None)
-                    is_told = True
-                gevent.sleep(pause_s)
-                pause_s = min(pause_s * 2, self._retry_max_s)
-            else:
-                return
+                away()
+            gevent.sleep(pause_s)
+            pause_s = min(pause_s * 2, self._retry_max_s)
 
-    def _tell(self, verdict: Verdict, kept: Kept | None) -> None:
-        """In the log at once, and to the operator's own programs; None: it is not written yet."""
-        written = kept.restriction if kept else None
-        fields: Fields = fields_of_verdict(verdict, written)
+    def _tell(self, verdict: Verdict, restriction: Restriction, stored: str | None = None) -> None:
+        """Once: in the log, and to the operator's own programs."""
+        if self._unwritten.get(restriction.key, True):
+            return
+        self._unwritten[restriction.key] = True
+        fields: Fields = fields_of_verdict(verdict, restriction, stored)
         self._log(word_of(verdict.action), **fields)
-        body = message_of(verdict, written, mask_numbers=self._masks_numbers)
+        body = message_of(verdict, restriction, mask_numbers=self._masks_numbers)
+        about = {name: fields[name] for name in ("restriction", "account", "action", "rule")}
         for teller in (self._webhook, self._hook):
             if teller is not None:
-                teller.put(
-                    body, {name: fields[name] for name in ("restriction", "account", "action", "rule")}
-                )
+                teller.put(body, about)

@@ -134,6 +134,7 @@ BEGIN
     FOREACH allowed SLICE 1 IN ARRAY ARRAY[
         ['esl_agent_daemon', 'SELECT, INSERT', 'restrictions'],
         ['esl_agent_office', 'SELECT, INSERT', 'restrictions'],
+        ['esl_agent_daemon', 'UPDATE (cleared_at, cleared_by, cleared_reason)', 'restrictions'], -- a rule may lift, too
         ['esl_agent_office', 'UPDATE (cleared_at, cleared_by, cleared_reason)', 'restrictions'],
         ['esl_agent_auditor', 'SELECT', 'restrictions'],
         ['esl_agent_noc', 'SELECT', 'noc_restrictions']
