@@ -202,10 +202,13 @@ def test_what_is_up_counts_at_once_among_the_carriers_and_the_accounts_calls(
     scene.nothing_is_reserved()
 
 
-def test_the_next_carrier_is_tried_after_a_restart_with_the_money_of_the_first(scene: Scene) -> None:
+@pytest.mark.parametrize("end", [Killable.kill, Killable.stop])
+def test_the_next_carrier_is_tried_after_a_restart_with_the_money_of_the_first(
+    scene: Scene, end: Callable[[Killable], None]
+) -> None:
     (call,) = scene.place(ring_ms=LONG_MS)
     scene.agent.wait_says("CALL_TRYING")
-    scene.agent.kill()
+    end(scene.agent)
     scene.agent.start()
     scene.agent.wait_says("CALL_RECOVERED")
     scene.end(call.outbound_uuids[0], "NORMAL_TEMPORARY_FAILURE")

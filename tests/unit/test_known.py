@@ -43,6 +43,15 @@ def test_of_several_the_one_with_the_answer_counts_then_the_latest() -> None:
     assert newest(["{}", known(5)]).as_of_us == NOON_US + 5
 
 
+def test_of_a_leg_that_rang_the_legs_that_were_planned_after_it_are_still_to_come() -> None:
+    planned = remember(PRICED, CALLER_LEG, LEGS, as_of_us=NOON_US)
+    rang = remember(PRICED, CALLER_LEG, LEGS[:1], as_of_us=NOON_US + 5, is_up=True)
+    known = newest([planned, rang])
+    assert (known.is_up, known.as_of_us, len(known.legs)) == (True, NOON_US + 5, 2)
+    answered = remember(PRICED, CALLER_LEG, LEGS[:1], as_of_us=NOON_US + 5, answered_us=NOON_US + 4)
+    assert len(newest([planned, answered]).legs) == 1
+
+
 @pytest.mark.parametrize("texts", [[], [None, None], ["{}", None]])
 def test_of_none_that_can_be_read_nothing_is_known(texts: list[str | None]) -> None:
     with pytest.raises(KnownError):

@@ -106,7 +106,8 @@ def recall(text: str) -> Known:
 def newest(texts: Iterable[str | None]) -> Known:
     """The best of what was written of one leg: that it was answered, then the latest; raises KnownError.
 
-    One that can't be read does not matter where another can.
+    While nobody has answered, further legs may be to come: those that any of them names.  One that can't be
+    read does not matter where another can.
     """
     readable, error = [], KnownError("nothing is known of the call")
     for text in filter(None, texts):
@@ -116,7 +117,11 @@ def newest(texts: Iterable[str | None]) -> Known:
             error = unreadable
     if not readable:
         raise error
-    return max(readable, key=lambda known: (known.answered_us is not None, known.as_of_us))
+    best = max(readable, key=lambda known: (known.answered_us is not None, known.as_of_us))
+    if best.answered_us is not None:
+        return best
+    planned = max(readable, key=lambda known: len(known.legs))
+    return msgspec.structs.replace(best, legs=planned.legs, caller_leg_uuid=planned.caller_leg_uuid)
 
 
 def priced_of(known: Known, account_id: int, leg_uuid: str) -> Priced:
