@@ -101,5 +101,5 @@ class Past:
             page = store.before(conn, self._place, self._since_us, self._start_us)
         for rows in page.slices():
             self._place = store.place_of(rows[-1])
-            yield [call for facts in rows if (call := counted(facts)) is not None]
+            yield store.calls_of(rows)
         self.is_read = not page.is_full
