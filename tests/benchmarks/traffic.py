@@ -150,12 +150,12 @@ def _feeding(conn: Connection) -> dict[str, float]:
     with_s = without_s = 0.0
     for turn in range(4):
         if turn % 2:
-            conn.execute("DROP INDEX IF EXISTS cdrs_recorded")
+            conn.execute("DROP INDEX IF EXISTS cdrs_by_recorded_at")
             without_s += _settle(conn)
         else:
-            conn.execute("CREATE INDEX IF NOT EXISTS cdrs_recorded ON cdrs (recorded_at)")
+            conn.execute("CREATE INDEX IF NOT EXISTS cdrs_by_recorded_at ON cdrs (recorded_at)")
             with_s += _settle(conn)
-    conn.execute("CREATE INDEX IF NOT EXISTS cdrs_recorded ON cdrs (recorded_at)")
+    conn.execute("CREATE INDEX IF NOT EXISTS cdrs_by_recorded_at ON cdrs (recorded_at)")
     conn.execute("VACUUM ANALYZE cdrs")
     now_us = traffic_calls.now_us(conn)
     tail, past = Tail(0), Past(now_us)
