@@ -17,6 +17,7 @@ from fixtures.verdicts import a_verdict
 from esl_agent.core.money import amount as money
 from esl_agent.core.phones import Phone
 from esl_agent.core.traffic.restriction import restriction_of
+from esl_agent.store import traffic_calls
 from esl_agent.store.accounts import get_account
 from esl_agent.store.answers import keep_answers
 from esl_agent.store.cdrs import ensure_partitions
@@ -26,7 +27,7 @@ from esl_agent.store.networks import saw, spendings, spike_is_told
 from esl_agent.store.open_holds import open_holds
 from esl_agent.store.pool import Connection, connected
 from esl_agent.store.release import release_many
-from esl_agent.store.restrictions import clear, find_open, list_restrictions, restrict
+from esl_agent.store.restrictions import clear, find_open, list_restrictions, made_by_rules, restrict
 from esl_agent.store.settle import settle_many
 from esl_agent.store.sip_users import NewSipUser, add_sip_user
 
@@ -166,6 +167,23 @@ def test_the_daemon_restricts_the_office_clears_the_auditor_reads_and_noc_sees_n
     with connected(as_role(database_url, "esl_agent_office")) as office:
         clear(office, kept.restriction.restriction, "he asked nicely", "office")
     assert find_open(conn, [PAYER]) == {}
+
+
+def test_the_daemon_counts_traffic_and_lifts_what_a_rule_says(conn: Connection, daemon: Connection) -> None:
+    settle_many(conn, [a_cdr(PAYER, "leg")])
+    now_us = traffic_calls.now_us(daemon)
+    pages = (
+        traffic_calls.recorded_after(daemon, 0, "", 0),
+        traffic_calls.before(daemon, traffic_calls.end_of(now_us), 0, now_us + 1),
+        traffic_calls.of_account(daemon, PAYER, 0),
+    )
+    for page in pages:
+        assert [facts.leg_uuid for rows in page.slices() for facts in rows] == ["leg"]
+    assert traffic_calls.plans_of(daemon, [PAYER]) == {PAYER: "standard"}
+    kept = restrict(daemon, restriction_of(a_verdict(expires_after_s=None)), (), ())
+    assert kept is not None
+    assert made_by_rules(daemon, 0, with_open=True) == [kept]
+    clear(daemon, kept.restriction.restriction or 0, "as its rule says", "traffic")
 
 
 def test_noc_sees_what_calls_cost_and_not_whose_they_are(conn: Connection, database_url: str) -> None:
