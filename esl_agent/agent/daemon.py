@@ -57,6 +57,8 @@ from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
 from esl_agent.agent.traffic.traffic import Traffic
+from esl_agent.agent.web.ports import Parts
+from esl_agent.agent.web.serving import Serving
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
@@ -192,6 +194,9 @@ class Daemon:
             retry_max_s=limits.retry_max_s,
         )
         self._doors = self._make_doors()
+        now_us, is_up = self._clock.now_us, lambda: self._link.is_connected
+        parts = Parts(config, self.desk, self._book, self._settler, self._database, self._duty, now_us, is_up)
+        self._web = Serving(parts, log)
 
     def _make_doors(self) -> Doors:
         config, settler = self._config.admission, self._settler
@@ -244,6 +249,7 @@ class Daemon:
         """
         self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
         self._settler.open()
+        self._web.start(self._stop)
         self._load_when_there()
         has_turn = self._duty.begin(self._stop)
         parts: Sequence[Callable[[], None]] = (
@@ -281,6 +287,7 @@ class Daemon:
             self._duty.opened()
             self._stop.wait()
         self._doors.close()
+        self._web.close()
         self._duty.leave_if_lost()
         self._drain()
         self._duty.end()

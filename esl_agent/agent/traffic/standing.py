@@ -85,7 +85,7 @@ def _tell(judge: Judge, kept: Kept, now_us: int, ended_since: Callable[[int], Se
     ended_us = kept.ended_us
     if ended_us is None or ended_us > now_us:
         if not judge.stands(key) and not judge.is_anew(key, restriction.since_us):
-            judge.stand(key, restriction.until_us, is_restriction=not is_alert)
+            judge.stand(key, restriction.since_us, restriction.until_us, is_restriction=not is_alert)
     elif is_alert and kept.cleared_at is None:
         return  # its time is over by itself: nobody has looked at the calls
     elif not judge.is_anew(key, ended_us):

@@ -1,7 +1,7 @@
 """From calls to verdicts: the tallies of all subjects, the rules over them, and what stands.
 
-A rule that is broken is told once.  An alert is told again when the rule was
-meanwhile not broken.  A restriction stands until it expires or somebody clears
+A rule that is broken is told once.  An alert is told again, a day later at the
+soonest, when the rule was meanwhile not broken.  A restriction stands until it expires or somebody clears
 it; from then on its rule counts only the calls that came after: what was looked
 at and let pass is not held against anybody twice.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from esl_agent.core.traffic.call import TrafficCall
+from esl_agent.core.traffic.restriction import ALERT_OPEN_S
 from esl_agent.core.traffic.rules import Rule, RuleSet, Subject
 from esl_agent.core.traffic.tally import Tally
 from esl_agent.core.traffic.verdict import Figure, Verdict
@@ -42,10 +43,12 @@ class Key(NamedTuple):
 class Standing:
     """A rule that is broken, and told."""
 
+    told_us: int
     expires_us: int | None = None
     is_restriction: bool = False
     lift_below_s: int | None = None
     below_since_us: int | None = None  # not broken since
+    is_quiet: bool = False  # an alert's rule was meanwhile not broken
 
 
 @dataclass(slots=True)
@@ -130,6 +133,7 @@ class Judge:
             if figures is None:
                 continue
             self._standing.setdefault(whose, {})[rule.name] = Standing(
+                told_us=now_us,
                 expires_us=_after(now_us, rule.expires_after_s),
                 is_restriction=rule.restricts,
                 lift_below_s=rule.lift_below_s,
@@ -149,10 +153,11 @@ class Judge:
 
     # What stands.
 
-    def stand(self, key: Key, expires_us: int | None, *, is_restriction: bool = True) -> None:
+    def stand(self, key: Key, told_us: int, expires_us: int | None, *, is_restriction: bool = True) -> None:
         """It was told already, before a restart or by another daemon."""
         rule = next((rule for rule in self.rules.rules if rule.name == key.rule), None)
         self._standing.setdefault(key.whose, {})[key.rule] = Standing(
+            told_us=told_us,
             expires_us=expires_us if is_restriction else None,
             is_restriction=is_restriction,
             lift_below_s=rule.lift_below_s if rule else None,
@@ -192,7 +197,9 @@ class Judge:
         for name, standing in list(self._standing[whose].items()):
             if standing.expires_us is not None and standing.expires_us <= now_us:
                 self.ended(Key(name, whose), standing.expires_us, now_us)
-            elif not standing.is_restriction and not self._is_broken(name, whose, now_us, plan):
+            elif not standing.is_restriction and not standing.is_quiet:
+                standing.is_quiet = not self._is_broken(name, whose, now_us, plan)
+            if standing.is_quiet and now_us - standing.told_us >= ALERT_OPEN_S * US_PER_S:
                 self._no_longer(whose, name)
 
     def liftable(self) -> list[Key]:
