@@ -143,7 +143,7 @@ class Book:
     def through(self, database: Connects) -> Book:
         """The same tariffs and numbers as they are now; accounts are read afresh, over another connection."""
         other = Book(self._numbering, database, self._home_currency, self._toll_free_when_off)
-        other._tariffs, other._numbers, other._spoken = self._tariffs, self._numbers, self._spoken
+        other._tariffs, other._numbers, other.spoken = self._tariffs, self._numbers, self.spoken
         return other
 
     def sizes(self) -> dict[str, int]:
