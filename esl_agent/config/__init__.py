@@ -1,8 +1,8 @@
 """The configuration: its sections, and how it is read and checked."""
 
+from esl_agent.config.hosts import is_loopback
 from esl_agent.config.reading import (
     ConfigError,
-    is_loopback,
     load,
     numbering_of,
     parse,
@@ -24,6 +24,7 @@ from esl_agent.config.sections import (
     RecordingConfig,
     RetentionConfig,
     SwitchConfig,
+    TrafficConfig,
     TwinConfig,
     VariablesConfig,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "RecordingConfig",
     "RetentionConfig",
     "SwitchConfig",
+    "TrafficConfig",
     "TwinConfig",
     "VariablesConfig",
     "is_loopback",

@@ -322,6 +322,22 @@ def test_a_folder_that_is_not_there_is_a_sentence(
     assert "can't be read: No such file or directory" in refused("recording", "check")
 
 
+def test_the_daemons_login_mends_and_the_offices_does_not(
+    conn: Connection,
+    files: RecordingFiles,
+    database_url: str,
+    told: Command,
+    refused: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ESL_AGENT_RECORDING_FOLDER", str(files.folder))
+    a_file(files, 1)
+    a_call(conn, 1)
+    mend = ("recording", "check", "--mend", "--since", "2026-03-01", "--database-url")
+    assert "use the daemon's" in refused(*mend, as_role(database_url, "esl_agent_office"))
+    assert "1 mended, 0 faults left" in told(*mend, as_role(database_url, "esl_agent_daemon"))
+
+
 def test_nobody_but_the_owner_says_that_a_recording_was_deleted(
     conn: Connection,
     files: RecordingFiles,
