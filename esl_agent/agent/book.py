@@ -139,6 +139,12 @@ class Book:
             read = _read_payers(conn, in_use)
         self._payers.update({account_id: read.get(account_id) for account_id in in_use})
 
+    def through(self, database: Connects) -> Book:
+        """The same tariffs and numbers as they are now; accounts are read afresh, over another connection."""
+        other = Book(self._numbering, database, self._home_currency, self._toll_free_when_off)
+        other._tariffs, other._numbers, other._spoken = self._tariffs, self._numbers, self._spoken
+        return other
+
     def sizes(self) -> dict[str, int]:
         """How much of everything is known, for the log."""
         tariffs = self._tariffs
@@ -213,8 +219,16 @@ class Book:
 
     def ended_by_traffic(self, priced: Priced, at_us: int) -> Reason | None:
         """Why a call that is up is to end, where one of its account's restrictions ends such calls."""
-        ending = [each for each in self.restrictions(priced.account_id, at_us) if each.ends_calls]
+        ending = [
+            each
+            for each in self.restrictions(priced.account_id, at_us)
+            if each.ends_calls and self._refuses(each)
+        ]
         return self._stopped(priced.leg, priced.number, ending) if ending else None
+
+    def _refuses(self, restriction: Restriction) -> bool:
+        """Whether calls of its kind are refused, and not only rated."""
+        return restriction.action is not Action.TOLL_FREE_OFF or self._toll_free_when_off is TollFree.OFF
 
     def _stopped(self, leg: Leg, number: Number, restrictions: Iterable[Restriction]) -> Reason | None:
         """By which of them, in the word of admission; emergency calls by none."""

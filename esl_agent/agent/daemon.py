@@ -56,8 +56,9 @@ from esl_agent.agent.recovery.finds import Finds
 from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
-from esl_agent.agent.traffic.enforcer import Enforcer
-from esl_agent.agent.traffic.news import RestrictionNews
+from esl_agent.agent.traffic.traffic import Traffic
+from esl_agent.agent.web.ports import Parts
+from esl_agent.agent.web.serving import Serving
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
@@ -176,9 +177,7 @@ class Daemon:
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
         self._phone_watch = PhoneWatch(config.phones, self._database, log, may_act=self._duty.may_act)
-        restriction_news = RestrictionNews(self._database, log, self._duty.may_act)
-        self._news = News(self._book, self.desk, self._phones, restriction_news, self._clock.now_us)
-        self.enforcer = Enforcer(
+        self.traffic = Traffic(
             config,
             book=self._book,
             desk=self.desk,
@@ -187,6 +186,7 @@ class Daemon:
             may_act=self._duty.may_act,
             log=log,
         )
+        self._news = News(self._book, self.desk, self._phones, self.traffic.news, self._clock.now_us)
         self._listener = Listener(
             config.database.listen_url or config.database.url,
             self._news.changed,
@@ -194,6 +194,9 @@ class Daemon:
             retry_max_s=limits.retry_max_s,
         )
         self._doors = self._make_doors()
+        now_us, is_up = self._clock.now_us, lambda: self._link.is_connected
+        parts = Parts(config, self.desk, self._book, self._settler, self._database, self._duty, now_us, is_up)
+        self._web = Serving(parts, log)
 
     def _make_doors(self) -> Doors:
         config, settler = self._config.admission, self._settler
@@ -246,6 +249,7 @@ class Daemon:
         """
         self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
         self._settler.open()
+        self._web.start(self._stop)
         self._load_when_there()
         has_turn = self._duty.begin(self._stop)
         parts: Sequence[Callable[[], None]] = (
@@ -257,7 +261,7 @@ class Daemon:
             self._inbox.run,
             self._recovery.run,
             self._phone_watch.run,
-            *self.enforcer.parts,
+            *self.traffic.parts,
             self._recordings.run,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
@@ -283,13 +287,14 @@ class Daemon:
             self._duty.opened()
             self._stop.wait()
         self._doors.close()
+        self._web.close()
         self._duty.leave_if_lost()
         self._drain()
         self._duty.end()
         self._link.stop()
         gevent.joinall(greenlets, UPKEEP_END_S)  # one that is killed in the pool takes a connection with it
         gevent.killall(greenlets)
-        self.enforcer.stop()
+        self.traffic.stop()
         unsettled, unkept = len(self._settler), self._settler.unkept
         self._settler.close()
         self._pool.close()
@@ -301,7 +306,8 @@ class Daemon:
         self._stop.set()
 
     def reload(self) -> None:
-        """Read decks, plans and numbers again; calls that are up keep their price."""
+        """Read decks, plans, numbers and rules of traffic again; calls that are up keep their price."""
+        self.traffic.reload()
         try:
             self._book.load()
         except OUTAGE as error:

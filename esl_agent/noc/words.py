@@ -37,7 +37,7 @@ WORDS: Final[dict[str, Word]] = {
         "The daemon may open fewer files at once than calls, peers and connections can need.",
         "Raise `LimitNOFILE=` in its systemd unit, or `ulimit -Hn` where it is started.",
     ),
-    "CONFIG_RELOADED": Word("info", "Decks, plans and numbers were read again."),
+    "CONFIG_RELOADED": Word("info", "Decks, plans, numbers and rules of traffic were read again."),
     "CONFIG_REJECTED": Word(
         "error",
         "A reload failed; what was in force stays in force.",
@@ -86,6 +86,9 @@ WORDS: Final[dict[str, Word]] = {
         "Since an account is used from new `networks` it spends far more in an hour than `usual`.",
         "Ask the customer. If it was somebody else: `account suspend`, then `credential rotate`.",
     ),
+    "TRAFFIC_COUNTED": Word(
+        "info", "The calls of the last 30 days are counted: from now on every rule of traffic is judged by."
+    ),
     "TRAFFIC_ALERT": Word(
         "warning",
         "A rule about traffic was broken; nothing is restricted. `figures`: each measure with its threshold.",
@@ -96,9 +99,12 @@ WORDS: Final[dict[str, Word]] = {
         "An account, or its DID in `number`, is restricted by a `rule` or an operator until `until`;"
         " `action` says how.",
         "`esl-agent traffic explain RESTRICTION` has the evidence; `traffic clear` lifts it. With `stored=no`"
-        " Postgres is away: it holds here, and is written when that is back.",
+        " Postgres is away: it holds here, and is written when that is back. With `stored=refused` it does"
+        " not hold: see DB_REFUSED.",
     ),
-    "TRAFFIC_CLEARED": Word("info", "An operator lifted a restriction, or closed an alert."),
+    "TRAFFIC_CLEARED": Word(
+        "info", "A restriction was lifted, or an alert closed, by an operator or as its rule says."
+    ),
     "TRAFFIC_WEBHOOK_DOWN": Word(
         "error",
         "What [traffic] webhook_url names does not take what it is told; it is tried again.",
@@ -231,7 +237,7 @@ WORDS: Final[dict[str, Word]] = {
     "CALL_WARNED": Word("info", "The money ends in `left_s` seconds; a customer who calls out hears a tone."),
     "CALL_CUT": Word("info", "The call was ended because what was held for it is used up."),
     "CALL_ENDED": Word(
-        "info", "The call was ended because its account may make none now; `reason` says why."
+        "info", "The call was ended because its account may make none now, or by a person (`killed`)."
     ),
     "CALL_CUT_FAILED": Word(
         "error",
@@ -300,6 +306,23 @@ WORDS: Final[dict[str, Word]] = {
         "error",
         "A door could not be opened when this twin took over; it is tried again every second.",
         "Who listens there? On one machine each twin has doors of its own.",
+    ),
+    "WEB_OPEN": Word("info", "The HTTP server listens: API, live page, metrics."),
+    "WEB_CLOSED": Word(
+        "error",
+        "The HTTP server can't listen where [web] says; it is tried again for ever, and calls go on.",
+        "Who listens there? On one machine each daemon has a port of its own.",
+    ),
+    "API_ACTED": Word("info", "Somebody did something through the HTTP API: `act`, with the token `token`."),
+    "API_REFUSED": Word(
+        "warning",
+        "The HTTP API refused a token: `unknown_token`, or one whose `role` may not do what was asked.",
+        "Again and again from one `address`: is a token expired there, or does somebody guess?",
+    ),
+    "WEB_FAILED": Word(
+        "error",
+        "A request to the HTTP server failed for a fault of ours; calls go on.",
+        "Report the line; `path` and `error` say what was asked and what failed.",
     ),
     "LIBRARY_WARNING": Word("warning", "A library in use has something to say.", "Read `text`."),
     "PARTITION_MADE": Word("info", "CDR partitions for the months ahead were made."),

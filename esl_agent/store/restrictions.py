@@ -45,11 +45,6 @@ _CLEAR: Final = f"""
     WHERE (account_id, restriction) = (%s, %s) AND {_OPEN}
     RETURNING {_COLUMNS}
 """  # noqa: S608
-_LIFT: Final = f"""
-    UPDATE restrictions SET cleared_at = now(), cleared_by = %s, cleared_reason = %s
-    WHERE (account_id, did, rule, made_by) = (%s, %s, %s, %s) AND action <> 'alert' AND {_OPEN}
-    RETURNING {_COLUMNS}
-"""  # noqa: S608
 
 
 class RestrictionError(EslAgentError):
@@ -108,22 +103,49 @@ def find_open(conn: Connection, account_ids: Sequence[int]) -> dict[int, tuple[R
     return found
 
 
-def list_restrictions(conn: Connection, *, account_id: int | None = None, is_all: bool = False) -> list[Kept]:
-    """The newest first, at most LISTED_MAX; those that are open unless `is_all`."""
+def list_restrictions(
+    conn: Connection,
+    *,
+    account_id: int | None = None,
+    is_all: bool = False,
+    before: int | None = None,
+    limit: int = LISTED_MAX,
+) -> list[Kept]:
+    """The newest first, of those with a number below `before`; those that are open unless `is_all`."""
     return _select(
         conn,
         f"WHERE (%s::bigint IS NULL OR account_id = %s) AND (%s OR {_OPEN})"
-        " ORDER BY restriction DESC LIMIT %s",
+        " AND (%s::bigint IS NULL OR restriction < %s) ORDER BY restriction DESC LIMIT %s",
         account_id,
         account_id,
         is_all,
-        LISTED_MAX,
+        before,
+        before,
+        limit,
     )
 
 
 def find_restrictions(conn: Connection, restrictions: Collection[int]) -> list[Kept]:
     """Those of these numbers that there are, oldest first."""
     return _select(conn, "WHERE restriction = ANY(%s) ORDER BY restriction", list(restrictions))
+
+
+def made_by_rules(conn: Connection, changed_since_us: int, *, with_open: bool) -> list[Kept]:
+    """Those that rules asked for: made, cleared or run out since then, and `with_open` all that are open.
+
+    The oldest come first.
+    """
+    changed = to_time(changed_since_us)
+    return _select(
+        conn,
+        f"WHERE made_by = %s AND (since >= %s OR cleared_at >= %s OR until >= %s AND until <= now()"
+        f" OR (%s AND {_OPEN})) ORDER BY restriction",
+        TRAFFIC,
+        changed,
+        changed,
+        changed,
+        with_open,
+    )
 
 
 def get_restriction(conn: Connection, restriction: int) -> Kept:
@@ -148,16 +170,6 @@ def clear(conn: Connection, restriction: int, reason: str, by: str) -> Kept:
             raise RestrictionError(f"restriction {restriction} was {how}{when}: there is nothing to clear")
         announce_restriction(conn, account_id, restriction)
         return _kept(**row)
-
-
-def lift_rule(conn: Connection, account_id: int, did: str, rule: str, reason: str) -> list[Kept]:
-    """End the restrictions that the rule asked for about that traffic; an alert stays open for its time."""
-    with conn.transaction():
-        with conn.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(_LIFT, [TRAFFIC, reason, account_id, did, rule, TRAFFIC]).fetchall()
-        for row in rows:
-            announce_restriction(conn, account_id, row["restriction"])
-        return [_kept(**row) for row in rows]
 
 
 def _select(conn: Connection, where: LiteralString, *values: object) -> list[Kept]:
