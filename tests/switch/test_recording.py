@@ -293,6 +293,20 @@ class TestRecorded:
         assert at(answered(calls, "inbound")) < was_told(calls, "inbound")
         assert was_told(calls, "inbound") <= at(calls.event("CHANNEL_CREATE", "outbound"))
 
+    def test_words_that_cant_be_played_are_a_tone(self, calls: Calls, folder: Path, books: Books) -> None:
+        words = calls.switch.folder / "sounds" / "esl_agent" / "recording_notice.wav"
+        words.parent.mkdir()
+        words.write_text("no sound at all")
+        try:
+            calls.alpha("answer", ring_ms=50)
+            calls.dial(ALICE, TORONTO, talk_ms=500).finish()
+        finally:
+            shutil.rmtree(words.parent)
+        [cdr] = books.cdrs(1)
+        assert cdr.recording == the_recording(folder).name
+        [played] = calls.all_of("PLAYBACK_START", lambda event: True)
+        assert played["Playback-File-Path"].startswith("tone_stream://")
+
     def test_it_is_asked_by_the_module_in_the_switch_too(
         self, calls: Calls, folder: Path, books: Books
     ) -> None:
