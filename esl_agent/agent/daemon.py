@@ -418,6 +418,7 @@ class Daemon:
         leave(self.desk, self._holder, self._switchboard)
         self._settler.wait_empty(self._config.limits.drain_s)
         self._holder.wait_empty(self._config.limits.drain_s)
+        self._recordings.wait_empty(self._config.limits.drain_s)
 
     def watch_signals(self) -> None:
         """Reload on SIGHUP, stop on SIGTERM and SIGINT; told to stop twice, end at once."""

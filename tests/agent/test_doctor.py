@@ -15,6 +15,7 @@ from esl_agent.core.lease import Row
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.simulator import Simulator
 from esl_agent.store import lease
+from esl_agent.store.departments import Department, put_department
 from esl_agent.store.embedded import EmbeddedPostgres
 from esl_agent.store.journal_records import Release
 from esl_agent.store.pool import Connection
@@ -143,6 +144,32 @@ def test_a_folder_of_cdr_files_in_which_not_all_is_well(
     assert code == 0
     assert "mod_json_cdr rotates" in found["warning"][0]
     assert f"1 files in {folder / 'broken'} tell of no leg" in found["warning"][1]
+
+
+def test_departments_whose_recordings_are_not_seen(
+    safe_url: str, customers: None, conn: Connection, simulator: Simulator, tmp_path: Path
+) -> None:
+    put_department(conn, Department("15145550199", "support"), "test")
+    _, found = examine(safe_url, simulator.port)
+    assert (
+        "calls of 1 departments' numbers are recorded in a folder that is not seen here" in found["warning"]
+    )
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    _, found = examine(safe_url, simulator.port, ESL_AGENT_RECORDING_FOLDER=str(recordings))
+    assert found["warning"] == []
+    assert f"recordings in {recordings} can be seen, and there is room for more" in found["good"]
+
+
+def test_a_folder_of_recordings_in_which_nothing_can_be_written(
+    safe_url: str, customers: None, simulator: Simulator, tmp_path: Path
+) -> None:
+    missing, full = tmp_path / "recordings", {"ESL_AGENT_RECORDING_FREE_MIN_MB": "1000000"}
+    code, found = examine(safe_url, simulator.port, ESL_AGENT_RECORDING_FOLDER=str(missing))
+    assert (code, "is not there" in found["bad"][0]) == (1, True)
+    missing.mkdir()
+    code, found = examine(safe_url, simulator.port, ESL_AGENT_RECORDING_FOLDER=str(missing), **full)
+    assert (code, "MB are free" in found["bad"][0]) == (1, True)
 
 
 def test_every_fault_of_the_configuration_is_a_line() -> None:

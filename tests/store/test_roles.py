@@ -21,11 +21,13 @@ from esl_agent.store import traffic_calls
 from esl_agent.store.accounts import get_account
 from esl_agent.store.answers import keep_answers
 from esl_agent.store.cdrs import ensure_partitions
+from esl_agent.store.departments import Department, load_all, put_department
 from esl_agent.store.holds import HoldRequest, Outcome, hold_many
 from esl_agent.store.journal_records import Answer
 from esl_agent.store.networks import saw, spendings, spike_is_told
 from esl_agent.store.open_holds import open_holds
 from esl_agent.store.pool import Connection, connected
+from esl_agent.store.recordings import Begun, newest, put_begun, put_stopped
 from esl_agent.store.release import release_many
 from esl_agent.store.restrictions import clear, find_open, list_restrictions, made_by_rules, restrict
 from esl_agent.store.settle import settle_many
@@ -59,6 +61,10 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "INSERT INTO numbers (number, account_id, kind) VALUES ('15145550199', 1001, 'did')",
         "UPDATE sip_users SET a1_hash = repeat('0', 32)",
         "DELETE FROM account_networks",
+        "DELETE FROM recordings",
+        "UPDATE recordings SET deleted_at = now()",
+        "UPDATE recordings SET path = 'x'",
+        "INSERT INTO departments (number, name, days, added_by) VALUES ('15145550199', 'x', 1, 'x')",
         "UPDATE restrictions SET until = now()",
         "DELETE FROM restrictions",
     ),
@@ -87,6 +93,7 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "INSERT INTO reservations (account_id, leg_uuid, state, held) VALUES (1001, 'x', 'held', 1)",
         "UPDATE leases SET holder = 'me'",
         "UPDATE account_networks SET spike_at = now()",
+        "UPDATE recordings SET deleted_at = now()",
         "UPDATE restrictions SET figures = '[]'",
         "UPDATE restrictions SET until = now()",
         "DELETE FROM restrictions",
@@ -149,6 +156,19 @@ def test_the_daemon_remembers_networks_and_the_office_and_the_auditor_read_them(
     for role in ("esl_agent_office", "esl_agent_auditor"):
         with connected(as_role(database_url, role)) as reader:
             assert reader.execute("SELECT account_id FROM account_networks").fetchall() == [(PAYER,)]
+
+
+def test_the_daemon_writes_down_what_is_recorded(daemon: Connection, conn: Connection) -> None:
+    put_department(conn, Department("15145550199", "support"), "test")
+    assert load_all(daemon).keys() == {"15145550199"}
+    begun = Begun(
+        account_id=PAYER, leg_uuid="leg", caller_leg_uuid=None, path="leg.wav", department="15145550199",
+        told="caller", told_us=None, started_us=0, days=1,
+    )  # fmt: skip
+    assert put_begun(daemon, begun)
+    put_stopped(daemon, PAYER, "leg", 1_000_000, 1_000, None)
+    [row] = newest(daemon, PAYER, None, None, 10)
+    assert row.stopped_at is not None
 
 
 def test_the_daemon_restricts_the_office_clears_the_auditor_reads_and_noc_sees_no_numbers(
