@@ -16,7 +16,7 @@ from math import inf
 from typing import Any, Final, cast
 
 import msgspec
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import MAX_REQUEST_LINE, WSGIHandler, WSGIServer
 
 from esl_agent.config import WebConfig
 from esl_agent.noc.log import Log
@@ -118,6 +118,12 @@ class _Handler(WSGIHandler):
         super().__init__(sock, address, server)
         self._peer = peer
 
+    def handle_one_request(self) -> Any:
+        result = super().handle_one_request()
+        if isinstance(result, tuple) and result[0] == str(int(HTTPStatus.REQUEST_URI_TOO_LONG)):
+            return result[0], _raw_answer(HTTPStatus.REQUEST_URI_TOO_LONG, _TOO_LONG)
+        return result
+
     def get_environ(self) -> Environ:
         environ: Environ = super().get_environ()
         environ[PEER] = self._peer
@@ -158,6 +164,9 @@ class _Handler(WSGIHandler):
         return "400", _raw_answer(HTTPStatus.BAD_REQUEST, _NO_HTTP)
 
 
+_TOO_LONG: Final = Problem(
+    414, HTTPStatus.REQUEST_URI_TOO_LONG.phrase, f"the first line has at most {MAX_REQUEST_LINE} bytes"
+)
 _NO_HTTP: Final = Problem(400, HTTPStatus.BAD_REQUEST.phrase, "this is not HTTP as it is understood here")
 
 
