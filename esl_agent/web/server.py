@@ -16,7 +16,7 @@ from math import inf
 from typing import Any, Final, cast
 
 import msgspec
-from gevent.pywsgi import MAX_REQUEST_LINE, WSGIHandler, WSGIServer
+from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from esl_agent.config import WebConfig
 from esl_agent.noc.log import Log
@@ -105,6 +105,8 @@ class _Server(WSGIServer):
             _Handler(sock, address, self, peer).handle()
         except OSError:
             pass  # it is gone, or was dropped, which has been told
+        except Exception as error:  # noqa: BLE001  a request that pywsgi itself fails over
+            self.failed("", error)
         finally:
             peer.leave()
 
@@ -164,9 +166,7 @@ class _Handler(WSGIHandler):
         return "400", _raw_answer(HTTPStatus.BAD_REQUEST, _NO_HTTP)
 
 
-_TOO_LONG: Final = Problem(
-    414, HTTPStatus.REQUEST_URI_TOO_LONG.phrase, f"the first line has at most {MAX_REQUEST_LINE} bytes"
-)
+_TOO_LONG: Final = Problem(414, HTTPStatus.REQUEST_URI_TOO_LONG.phrase, "the first line is over 8 KB long")
 _NO_HTTP: Final = Problem(400, HTTPStatus.BAD_REQUEST.phrase, "this is not HTTP as it is understood here")
 
 
