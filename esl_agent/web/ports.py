@@ -6,7 +6,7 @@ Times are microseconds since 1970, amounts in the account's currency.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -98,9 +98,6 @@ class LiveCalls(Protocol):
         ...
 
     def find(self, leg_uuid: str) -> LiveView | None: ...
-    def views(self) -> Iterable[LiveView]:
-        """All of them, in no order; the caller pauses now and then."""
-        ...
 
 
 class Books(Protocol):

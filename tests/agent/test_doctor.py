@@ -19,6 +19,7 @@ from esl_agent.store.departments import Department, put_department
 from esl_agent.store.embedded import EmbeddedPostgres
 from esl_agent.store.journal_records import Release
 from esl_agent.store.pool import Connection
+from esl_agent.store.tokens import TokenRole, add_token
 from esl_agent.store.unwritable import Refused, set_aside
 
 
@@ -236,3 +237,30 @@ def test_a_role_that_may_not_suspend_where_it_should_is_said(safe_url: str, simu
     assert [each for each in found["bad"] if "suspend" in each]
     _, found = examine(safe_url, simulator.port, ESL_AGENT_PHONES_ON_SPIKE="suspend")
     assert [each for each in found["good"] if "suspend" in each]
+
+
+def test_who_reaches_the_http_server_is_told(
+    safe_url: str, customers: None, simulator: Simulator, conn: Connection
+) -> None:
+    port = {"ESL_AGENT_WEB_PORT": "8085"}
+    _, found = examine(safe_url, simulator.port, **port)
+    assert (
+        "the HTTP server on 127.0.0.1:8085 is reached from this machine alone; 0 tokens are in force"
+        in (found["good"])
+    )
+    off_loopback = port | {"ESL_AGENT_WEB_HOST": "192.0.2.1"}
+    _, found = examine(safe_url, simulator.port, **off_loopback)
+    assert any("there is no token" in each for each in found["warning"])
+    add_token(conn, "noc", TokenRole.NOC, "test", None)
+    _, found = examine(safe_url, simulator.port, **off_loopback)
+    assert any("plain HTTP" in each for each in found["warning"])
+
+
+@pytest.mark.parametrize(("role", "is_good"), [("esl_agent_office", True), ("esl_agent_noc", False)])
+def test_whether_the_api_may_act_on_accounts_is_told(
+    safe_url: str, customers: None, simulator: Simulator, role: str, is_good: bool
+) -> None:
+    url = as_role(safe_url, role)
+    code, found = examine(safe_url, simulator.port, ESL_AGENT_WEB_PORT="8085", ESL_AGENT_WEB_DATABASE_URL=url)
+    assert (code == 0) is is_good
+    assert any("on accounts" in each for each in found["good" if is_good else "bad"])

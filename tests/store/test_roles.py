@@ -65,6 +65,9 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "UPDATE recordings SET deleted_at = now()",
         "UPDATE recordings SET path = 'x'",
         "INSERT INTO departments (number, name, days, added_by) VALUES ('15145550199', 'x', 1, 'x')",
+        "INSERT INTO api_tokens (name, role, secret_sha256, added_by) VALUES ('me', 'admin', '', 'me')",
+        "UPDATE api_tokens SET role = 'admin'",
+        "UPDATE api_tokens SET revoked_at = NULL",
         "UPDATE restrictions SET until = now()",
         "DELETE FROM restrictions",
     ),
@@ -81,6 +84,8 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "UPDATE accounts SET state = 'suspended'",
         "SELECT * FROM restrictions",
         "UPDATE noc_restrictions SET until = now()",
+        "SELECT name FROM api_tokens",
+        "SELECT body FROM api_answers",
     ),
     "esl_agent_office": (
         "SELECT a1_hash FROM sip_users",
@@ -92,6 +97,9 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "UPDATE terms_acceptances SET accepted_at = now()",
         "INSERT INTO reservations (account_id, leg_uuid, state, held) VALUES (1001, 'x', 'held', 1)",
         "UPDATE leases SET holder = 'me'",
+        "SELECT secret_sha256 FROM api_tokens",
+        "INSERT INTO api_tokens (name, role, secret_sha256, added_by) VALUES ('me', 'admin', '', 'me')",
+        "SELECT body FROM api_answers",
         "UPDATE account_networks SET spike_at = now()",
         "UPDATE recordings SET deleted_at = now()",
         "UPDATE restrictions SET figures = '[]'",
@@ -100,6 +108,8 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
     ),
     "esl_agent_auditor": (
         "SELECT a1_hash FROM sip_users",
+        "SELECT secret_sha256 FROM api_tokens",
+        "SELECT body FROM api_answers",
         "UPDATE accounts SET balance = 0",
         "INSERT INTO ledger (account_id, idempotency_key, debit, credit, amount, kind)"
         " VALUES (1001, 'x', 'cash', 'customer', 1, 'top_up')",
