@@ -35,6 +35,7 @@ from esl_agent.agent.duty.duty import Duty
 from esl_agent.agent.duty.twins import Twins
 from esl_agent.agent.files.cdr_folder import ThreadedCdrFolder
 from esl_agent.agent.files.cdr_sweeper import CdrSweeper
+from esl_agent.agent.gauges import Gauges
 from esl_agent.agent.inbox import Inbox
 from esl_agent.agent.listener import Listener
 from esl_agent.agent.money.holder import Holder
@@ -50,7 +51,9 @@ from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
+from esl_agent.noc.exposition import Exposition
 from esl_agent.noc.log import Log
+from esl_agent.noc.tally import Tally
 from esl_agent.store.cdrs import ensure_partitions
 from esl_agent.store.open_holds import OpenHold, open_holds
 from esl_agent.store.pool import open_pool
@@ -81,8 +84,9 @@ class DaemonCrashed(EslAgentError):
 class Daemon:
     """`run` it; it returns when a signal has stopped it and what was owed is written."""
 
-    def __init__(self, config: Config, log: Log) -> None:
+    def __init__(self, config: Config, log: Log, tally: Tally | None = None) -> None:
         limits = config.limits
+        tally = tally or Tally()
         self._config = config
         self._log = log
         self._stop = Event()
@@ -155,7 +159,13 @@ class Daemon:
             unsettled=self._settler.__len__,
             log=log,
         )
-        self._inbox = Inbox(self.desk, log, queue_max=limits.queue_max, batch_max=limits.batch_max)
+        self._inbox = Inbox(
+            self.desk,
+            log,
+            queue_max=limits.queue_max,
+            batch_max=limits.batch_max,
+            done=lambda event: tally.event_done(event.timestamp_us, self._clock.now_us()),
+        )
         self._looks = Looks(self._link.command, self._link.background, variable_names_of(config))
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
@@ -168,6 +178,20 @@ class Daemon:
             retry_max_s=limits.retry_max_s,
         )
         self._doors = self._make_doors()
+        gauges = Gauges(
+            config=config,
+            desk=self.desk,
+            inbox=self._inbox,
+            holder=self._holder,
+            settler=self._settler,
+            database=self._database,
+            switchboard=switchboard,
+            timers=self._timers,
+            now_us=self._clock.now_us,
+            is_switch_up=lambda: self._link.is_connected,
+            is_active=lambda: self._has_taken_up.is_set() and self._duty.may_act(),
+        )
+        self.exposition = Exposition([tally.readings, gauges.read])
 
     def _make_doors(self) -> Doors:
         config, settler = self._config.admission, self._settler
@@ -183,6 +207,7 @@ class Daemon:
             has_journal_room=lambda: settler.is_accepting,
             cached=CachedFunds(cached_policy_of(config)),
             deadline_s=config.deadline_ms / 1_000,
+            now_us=self._clock.now_us,
             log=self._log,
         )
         books = books_of(self._book, self.desk, self._database, self._clock.now_us)

@@ -62,6 +62,7 @@ class Admission:
         has_journal_room: Callable[[], bool],
         cached: CachedFunds,
         deadline_s: float,
+        now_us: Callable[[], int],
         log: Log,
     ) -> None:
         self._book = book
@@ -75,6 +76,7 @@ class Admission:
         self._has_journal_room = has_journal_room
         self._cached = cached
         self._deadline_s = deadline_s
+        self._now_us = now_us
         self._log = log
         self._tempo = Tempo()
 
@@ -156,6 +158,7 @@ class Admission:
             rate=None if decision.price.is_free else decision.price.rate_per_minute,
             tags=",".join(decision.tags) or None,
             **more,
+            took_ms=(self._now_us() - question.asked_us) / 1_000,
         )
 
 
