@@ -35,7 +35,6 @@ from esl_agent.agent.duty.duty import Duty
 from esl_agent.agent.duty.twins import Twins
 from esl_agent.agent.files.cdr_folder import ThreadedCdrFolder
 from esl_agent.agent.files.cdr_sweeper import CdrSweeper
-from esl_agent.agent.gauges import Gauges
 from esl_agent.agent.inbox import Inbox
 from esl_agent.agent.listener import Listener
 from esl_agent.agent.money.holder import Holder
@@ -49,9 +48,10 @@ from esl_agent.agent.recovery.finds import Finds
 from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
+from esl_agent.agent.web.ports import Parts
+from esl_agent.agent.web.serving import Serving
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
-from esl_agent.noc.exposition import Exposition
 from esl_agent.noc.log import Log
 from esl_agent.noc.tally import Tally
 from esl_agent.store.cdrs import ensure_partitions
@@ -178,20 +178,22 @@ class Daemon:
             retry_max_s=limits.retry_max_s,
         )
         self._doors = self._make_doors()
-        gauges = Gauges(
+        parts = Parts(
             config=config,
             desk=self.desk,
-            inbox=self._inbox,
+            book=self._book,
             holder=self._holder,
             settler=self._settler,
             database=self._database,
             switchboard=switchboard,
             timers=self._timers,
+            inbox=self._inbox,
+            duty=self._duty,
+            tally=tally,
             now_us=self._clock.now_us,
             is_switch_up=lambda: self._link.is_connected,
-            is_active=lambda: self._has_taken_up.is_set() and self._duty.may_act(),
         )
-        self.exposition = Exposition([tally.readings, gauges.read])
+        self._web = Serving(parts, log)
 
     def _make_doors(self) -> Doors:
         config, settler = self._config.admission, self._settler
@@ -244,6 +246,7 @@ class Daemon:
         """
         self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
         self._settler.open()
+        self._web.start(self._stop)
         self._load_when_there()
         has_turn = self._duty.begin(self._stop)
         parts: Sequence[Callable[[], None]] = (
@@ -278,6 +281,7 @@ class Daemon:
             self._duty.opened()
             self._stop.wait()
         self._doors.close()
+        self._web.close()
         self._duty.leave_if_lost()
         self._drain()
         self._duty.end()
