@@ -29,7 +29,7 @@ from msgspec import field
 
 from esl_agent.core.leg import LegEnd
 from esl_agent.errors import EslAgentError
-from esl_agent.switch.events import DEFAULT_NAMES, EventError, HangupComplete, VariableNames
+from esl_agent.switch.events import DEFAULT_NAMES, EventError, HangupComplete, VariableNames, as_utf_8
 from esl_agent.switch.legs import leg_end_of
 
 #: A file of a plain call has 10 KB; each transfer and each application adds to it.
@@ -140,8 +140,8 @@ def parse_cdr_file(data: bytes, names: VariableNames = DEFAULT_NAMES) -> LegEnd:
     try:
         try:
             file = decoder.decode(data)
-        except UnicodeDecodeError:  # a caller's name in Latin-1
-            file = decoder.decode(data.decode("utf-8", "replace").encode())
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # it may be a caller's name in Latin-1
+            file = decoder.decode(as_utf_8(data))
         end = leg_end_of(_event_of(file))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise CdrFileError(f"it can't be read: {error}") from None

@@ -217,15 +217,21 @@ class EventDecoder:
             event = decode(body)
             if name is None and event.name in self._kinds:
                 event = self._kinds[event.name](body)
-        except UnicodeDecodeError:
-            return self.decode(bytes(body).decode("utf-8", "replace").encode(), name)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            mended = as_utf_8(body)
+            if mended != body:
+                return self.decode(mended, name)
             raise EventError(f"an event can't be read: {error}") from None
         return event
 
     def _decode_custom(self, body: bytes | memoryview) -> SwitchEvent:
         subclass = _SUBCLASS.search(body)
         return self._subclasses.get(subclass[1].decode() if subclass else "", self._other)(body)
+
+
+def as_utf_8(text: bytes | memoryview) -> bytes:
+    """The same where it is UTF-8; what is not, as a name in Latin-1, is marked as damaged."""
+    return bytes(text).decode("utf-8", "replace").encode()
 
 
 def event_of_headers(headers: Mapping[str, str], names: VariableNames = DEFAULT_NAMES) -> SwitchEvent:
