@@ -43,7 +43,10 @@ METRICS: Final[dict[str, Metric]] = {
     "esl_agent_calls_live": _now("Billed legs that are up now, ringing or talking."),
     "esl_agent_calls_live_limit": _now("How many legs that cost money may be up at once."),
     "esl_agent_calls_admitted_total": _count(
-        "Calls that may go on: money is held for them, or they are free.", "product", word="CALL_ADMITTED"
+        "Calls that may go on, money is held or they are free; `asked`: at a door, or the leg just came.",
+        "product",
+        "asked",
+        word="CALL_ADMITTED",
     ),
     "esl_agent_calls_refused_total": _count(
         "Calls that were refused, by the reason (docs/admission.md).", "reason", word="CALL_REFUSED"
@@ -92,7 +95,10 @@ METRICS: Final[dict[str, Metric]] = {
         word="CALL_RATED",
     ),
     "esl_agent_carrier_legs_total": _count(
-        "Legs that carriers were sent and that are over, answered or not.", "carrier", "answered"
+        "Legs that are over, by who carried them, and whether they were answered; `none`: no carrier did.",
+        "carrier",
+        "answered",
+        word="CALL_RATED",
     ),
     # How long things take.
     "esl_agent_admission_seconds": _spread("From a call's question at a door to its answer."),

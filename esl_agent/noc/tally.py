@@ -12,6 +12,8 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import partial
+from itertools import product
 from typing import Any, Final
 
 from esl_agent.core.admission.reasons import Reason
@@ -27,23 +29,26 @@ CUT_EARLY_S: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.0)
 CUT_LATE_S: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 EVENT_LAG_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
-#: Carriers told apart; those beyond are counted as one.
-CARRIERS_MAX: Final = 200
-OTHER: Final = "other"
-#: A label that the word has no value for.
-NONE: Final = "none"
-#: A CDR's source stands in the log only where it is another.
-ABSENT: Final = {"source": "live"}
+Fields = Mapping[str, Any]
 
+#: Labels that are not just a field's value.
+LABELS: Final[dict[str, Callable[[Fields], str]]] = {
+    "asked": lambda fields: "yes" if "took_ms" in fields else "no",
+    "answered": lambda fields: "yes" if fields["billed_s"] else "no",
+    "source": lambda fields: fields["source"] or "live",
+}
+#: What a label is where its field has nothing.
+NONE: Final = "none"
 #: What labels may be, where that is known: at 0 from the start, for a series that begins
 #: with its first 1 has not risen, as Prometheus sees it.
-KNOWN_LABELS: Final[dict[str, Iterable[str]]] = {
-    "esl_agent_calls_admitted_total": Product,
-    "esl_agent_calls_refused_total": Reason,
-    "esl_agent_cdrs_total": ("live", "recovered", "switch file"),
+KNOWN: Final[dict[str, Iterable[tuple[str, ...]]]] = {
+    "esl_agent_calls_admitted_total": product(Product, ("yes", "no")),
+    "esl_agent_calls_refused_total": product(Reason),
+    "esl_agent_cdrs_total": product(("live", "recovered", "switch file")),
 }
-
-Fields = Mapping[str, Any]
+#: Series of a metric; what has other labels beyond that is counted as `other`.
+SERIES_MAX: Final = 500
+OTHER: Final = "other"
 
 
 class Histogram:
@@ -73,14 +78,11 @@ class Tally:
         self._cut_early = Histogram(CUT_EARLY_S)
         self._cut_late = Histogram(CUT_LATE_S)
         self._words = dict.fromkeys(WORDS, 0)
-        self._carrier_legs: Counter[tuple[str, ...]] = Counter()
-        self._carriers: set[str] = set()
         self._counted: dict[str, Counter[tuple[str, ...]]] = {}
         self._readers: dict[str, list[Callable[[Fields], None]]] = {
             "CALL_ADMITTED": [self._time_admission],
             "CALL_REFUSED": [self._time_admission],
             "CALL_CUT_LANDED": [self._measure_cut],
-            "CALL_RATED": [self._count_carrier],
         }
         for name, metric in METRICS.items():
             if metric.word and metric.labels:
@@ -99,11 +101,14 @@ class Tally:
 
     def _count(self, name: str, metric: Metric) -> None:
         """Have a metric counted whenever its word is said."""
-        counts: Counter[tuple[str, ...]] = Counter({(label,): 0 for label in KNOWN_LABELS.get(name, ())})
-        labels, amount = metric.labels, metric.amount
+        counts: Counter[tuple[str, ...]] = Counter(dict.fromkeys(KNOWN.get(name, ()), 0))
+        labels = [LABELS.get(label) or partial(_field, label) for label in metric.labels]
+        amount, others = metric.amount, (OTHER,) * len(labels)
 
         def read(fields: Fields) -> None:
-            key = tuple([fields.get(label) or ABSENT.get(label, NONE) for label in labels])
+            key = tuple([label(fields) for label in labels])
+            if len(counts) >= SERIES_MAX and key not in counts:
+                key = others
             counts[key] += fields[amount] if amount else 1
 
         self._counted[name] = counts
@@ -122,16 +127,6 @@ class Tally:
         else:
             self._cut_late.observe(-early_ms / 1_000)
 
-    def _count_carrier(self, fields: Fields) -> None:
-        carrier = fields.get("carrier")
-        if carrier is None:
-            return
-        if carrier not in self._carriers:
-            if len(self._carriers) >= CARRIERS_MAX:
-                carrier = OTHER
-            self._carriers.add(carrier)
-        self._carrier_legs[carrier, "yes" if fields["billed_s"] else "no"] += 1
-
     def readings(self) -> Readings:
         """All of it as it is now."""
         words = self._words
@@ -145,7 +140,10 @@ class Tally:
             "esl_agent_cut_early_seconds": {(): self._cut_early},
             "esl_agent_cut_late_seconds": {(): self._cut_late},
             "esl_agent_event_lag_seconds": {(): self._event_lag},
-            "esl_agent_carrier_legs_total": self._carrier_legs,
             "esl_agent_log_words_total": {(WORDS[word].level, word): n for word, n in words.items()},
         }
         return plain | measured | self._counted
+
+
+def _field(name: str, fields: Fields) -> str:
+    return fields.get(name) or NONE
