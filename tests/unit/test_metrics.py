@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from esl_agent.noc.exposition import Exposition
 from esl_agent.noc.metrics import METRICS
-from esl_agent.noc.tally import SERIES_MAX, Histogram, Tally
+from esl_agent.noc.tally import ROWS_MAX, Histogram, Tally
 from esl_agent.noc.words import WORDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -96,10 +96,10 @@ def test_an_event_without_a_stamp_has_no_lag() -> None:
 
 def test_what_comes_with_ever_new_labels_is_counted_as_other() -> None:
     tally = Tally()
-    for number in range(SERIES_MAX + 10):
+    for number in range(ROWS_MAX + 10):
         tally.hear("CALL_RATED", RATED | {"total": Decimal(0), "carrier": f"carrier {number}"})
     legs = {key: value for key, value in told(tally).items() if key[0] == "esl_agent_carrier_legs_total"}
-    assert len(legs) == SERIES_MAX + 1
+    assert len(legs) == ROWS_MAX + 1
     assert legs["esl_agent_carrier_legs_total", "other", "other"] == 10
 
 
