@@ -7,9 +7,14 @@ from typing import Final
 
 import click
 
-from esl_agent.files import config_dir, dialplan_dir, sql_dir, write_out
+from esl_agent.files import config_dir, dialplan_dir, monitoring_dir, sql_dir, write_out
 
-SOURCES: Final = {"config": config_dir, "dialplan": dialplan_dir, "sql": sql_dir}
+SOURCES: Final = {
+    "config": config_dir,
+    "dialplan": dialplan_dir,
+    "monitoring": monitoring_dir,
+    "sql": sql_dir,
+}
 
 
 @click.command()
@@ -17,6 +22,10 @@ SOURCES: Final = {"config": config_dir, "dialplan": dialplan_dir, "sql": sql_dir
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace files that are there with other content.")
 def files(what: str, folder: Path, overwrite: bool) -> None:
-    """Write the example configuration, FreeSWITCH's dialplan files, or the migrations, to FOLDER."""
+    """Write what goes with the package to FOLDER.
+
+    The example configuration, FreeSWITCH's dialplan files, the migrations, or
+    Prometheus' alert rules with Grafana's dashboard.
+    """
     for path in write_out(SOURCES[what](), folder, overwrite=overwrite):
         click.echo(path)
