@@ -64,7 +64,7 @@ METRICS: Final[dict[str, Metric]] = {
         "Calls that the agent ended because what was held for them is used up.", word="CALL_CUT"
     ),
     "esl_agent_calls_ended_total": _count(
-        "Calls that the agent ended because their account may make none any more, by the reason.",
+        "Calls that the agent ended though they had money, by the reason: `killed` is by a person.",
         "reason",
         word="CALL_ENDED",
     ),

@@ -206,7 +206,7 @@ WORDS: Final[dict[str, Word]] = {
         "A call that was cut is over, `early_ms` before the end of what was paid; below 0: after it.",
     ),
     "CALL_ENDED": Word(
-        "info", "The call was ended because its account may make none now; `reason` says why."
+        "info", "The call was ended because its account may make none now, or by a person (`killed`)."
     ),
     "CALL_CUT_FAILED": Word(
         "error",
@@ -265,6 +265,12 @@ WORDS: Final[dict[str, Word]] = {
         "error",
         "The HTTP server can't listen where [web] says; it is tried again for ever, and calls go on.",
         "Who listens there? On one machine each daemon has a port of its own.",
+    ),
+    "API_ACTED": Word("info", "Somebody did something through the HTTP API: `act`, with the token `token`."),
+    "API_REFUSED": Word(
+        "warning",
+        "The HTTP API refused a token: `unknown_token`, or one whose `role` may not do what was asked.",
+        "Again and again from one `address`: is a token expired there, or does somebody guess?",
     ),
     "WEB_FAILED": Word(
         "error",

@@ -29,10 +29,17 @@ class Serving:
     def __init__(self, parts: Parts, log: Log) -> None:
         self._config = config = parts.config
         self._log = log
-        self._reads = PooledBooks(config.database.url, config)
-        self._acts = PooledBooks(config.web.database_url, config) if config.web.database_url else None
-        ports = ports_of(parts, exposition_of(parts).render)
-        context = Context(config, ports, self._reads, self._acts, Gate(config.web), log)
+        self._reads = PooledBooks(config.database.url, config, log)
+        url = config.web.database_url
+        self._acts = PooledBooks(url, config, log) if url else None
+        context = Context(
+            config,
+            ports_of(parts, exposition_of(parts).render),
+            self._reads,
+            self._acts,
+            Gate(config.web, self._reads, parts.now_us, log),
+            log,
+        )
         self._server = WebServer(config.web, make_app(context), log)
 
     @property
