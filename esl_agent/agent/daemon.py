@@ -43,11 +43,19 @@ from esl_agent.agent.money.settler import Settler
 from esl_agent.agent.news import News
 from esl_agent.agent.phones.phone_watch import LOOK_EVERY_S, PhoneWatch
 from esl_agent.agent.phones.phones import Phones
-from esl_agent.agent.policies import cached_policy_of, call_policy_of, link_config_of, operator_policy_of
+from esl_agent.agent.policies import (
+    cached_policy_of,
+    call_policy_of,
+    link_config_of,
+    operator_policy_of,
+    when_off_of,
+)
 from esl_agent.agent.recovery.finds import Finds
 from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
+from esl_agent.agent.traffic.enforcer import Enforcer
+from esl_agent.agent.traffic.news import RestrictionNews
 from esl_agent.agent.web.ports import Parts
 from esl_agent.agent.web.serving import Serving
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
@@ -101,7 +109,7 @@ class Daemon:
             statement_timeout_ms=config.database.statement_timeout_ms,
         )
         self._database = Database(self._pool, config.database.url, log)
-        self._book = Book(numbering_of(config), self._database)
+        self._book = Book(numbering_of(config), self._database, toll_free_when_off=when_off_of(config))
         self._timers = Timers(
             self._clock.now_us, lambda leg_uuid, timer: self.desk.timer_rang(leg_uuid, timer)
         )
@@ -122,6 +130,7 @@ class Daemon:
             queue_max=limits.queue_max,
             batch_max=limits.batch_max,
             retry_max_s=limits.retry_max_s,
+            switch=switch_name_of(config),
             freed=lambda account_ids: self.desk.money_freed(account_ids),
         )
         self._holder = Holder(
@@ -142,6 +151,7 @@ class Daemon:
             ask_hold=self._holder.ask,
             settle=self._settler.settle,
             release=self._settler.release,
+            keep_answer=self._settler.answer,
             switchboard=switchboard,
             log=log,
             live_max=limits.live_calls_max,
@@ -170,7 +180,17 @@ class Daemon:
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
         self._phone_watch = PhoneWatch(config.phones, self._database, log, may_act=self._duty.may_act)
-        self._news = News(self._book, self.desk, self._phones)
+        restriction_news = RestrictionNews(self._database, log, self._duty.may_act)
+        self._news = News(self._book, self.desk, self._phones, restriction_news, self._clock.now_us)
+        self.enforcer = Enforcer(
+            config,
+            book=self._book,
+            desk=self.desk,
+            database=self._database,
+            now_us=self._clock.now_us,
+            may_act=self._duty.may_act,
+            log=log,
+        )
         self._listener = Listener(
             config.database.listen_url or config.database.url,
             self._news.changed,
@@ -258,6 +278,7 @@ class Daemon:
             self._inbox.run,
             self._recovery.run,
             self._phone_watch.run,
+            *self.enforcer.parts,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
@@ -288,6 +309,7 @@ class Daemon:
         self._link.stop()
         gevent.joinall(greenlets, UPKEEP_END_S)  # one that is killed in the pool takes a connection with it
         gevent.killall(greenlets)
+        self.enforcer.stop()
         unsettled, unkept = len(self._settler), self._settler.unkept
         self._settler.close()
         self._pool.close()

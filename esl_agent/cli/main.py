@@ -48,6 +48,7 @@ COMMANDS: Final = {
     "statement": "esl_agent.cli.statement:statement",
     "terms": "esl_agent.cli.terms:terms",
     "token": "esl_agent.cli.token:token",
+    "traffic": "esl_agent.cli.traffic:traffic",
 }
 
 

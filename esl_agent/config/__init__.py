@@ -1,9 +1,9 @@
 """The configuration: its sections, and how it is read and checked."""
 
+from esl_agent.config.hosts import is_loopback
 from esl_agent.config.reading import (
     ConfigError,
     dunning_policy_of,
-    is_loopback,
     load,
     numbering_of,
     parse,
@@ -24,6 +24,7 @@ from esl_agent.config.sections import (
     PhonesConfig,
     RetentionConfig,
     SwitchConfig,
+    TrafficConfig,
     TwinConfig,
     VariablesConfig,
     WebConfig,
@@ -44,6 +45,7 @@ __all__ = [
     "PhonesConfig",
     "RetentionConfig",
     "SwitchConfig",
+    "TrafficConfig",
     "TwinConfig",
     "VariablesConfig",
     "WebConfig",

@@ -17,7 +17,9 @@ from typing import Any, Final, get_origin, get_type_hints
 
 import msgspec
 
+from esl_agent.config.hosts import is_loopback
 from esl_agent.config.sections import Config, SwitchConfig
+from esl_agent.config.webhook import webhook_problems
 from esl_agent.core import money
 from esl_agent.core.numbering import Numbering, parse_overrides
 from esl_agent.core.office.dunning import DunningPolicy
@@ -31,6 +33,8 @@ SECRETS: Final = frozenset(
         ("database", "url"),
         ("database", "listen_url"),
         ("admission", "local_secret"),
+        ("traffic", "webhook_url"),  # which may bear a token
+        ("traffic", "webhook_secret"),
         ("web", "database_url"),
     }
 )
@@ -70,14 +74,6 @@ def parse(tables: Mapping[str, Any], environment: Mapping[str, str], *, source: 
     config = Config(**built)
     _check_together(config, source)
     return config
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is surely this machine; a name other than localhost is not looked up."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def switch_name_of(config: Config) -> str:
@@ -206,6 +202,7 @@ def _check_together(config: Config, source: str) -> None:
         problems.append("[twin] enabled needs [switch] name: by it the twins know that they are twins")
     if config.budget.last_ask_ms >= config.budget.extend_lead_ms:
         problems.append("[budget] last_ask_ms has to be below extend_lead_ms: it is the second asking")
+    problems += webhook_problems(config.traffic)
     amounts = {
         "[admission] cached_call_max": config.admission.cached_call_max,
         "[admission] cached_account_max": config.admission.cached_account_max,

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     CALLS = "calls"  # CDRs: who called whom
     HOLDS = "holds"  # reservations of legs that are over
     NETWORKS = "networks"  # where phones were used from
+    RESTRICTIONS = "restrictions"  # what was done about traffic, and ended
     LEDGER = "ledger"  # entries, which are added up
     CUSTOMERS = "customers"  # names and addresses of accounts that were closed
 
@@ -43,7 +44,7 @@ class RetentionError(EslAgentError):
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """Months for calls (with their networks) and holds; years past its own for each year of the books."""
+    """Months for calls (with networks and restrictions) and holds; for the books years past a year's own."""
 
     calls_months: int = 24
     holds_months: int = 6
@@ -52,7 +53,7 @@ class RetentionPolicy:
     def before(self, kind: Kind, today: date) -> date:
         """What is older than this day has been kept for its time."""
         match kind:
-            case Kind.CALLS | Kind.NETWORKS:
+            case Kind.CALLS | Kind.NETWORKS | Kind.RESTRICTIONS:
                 return months_after(today, -self.calls_months).replace(day=1)
             case Kind.HOLDS:
                 return months_after(today, -max(self.holds_months, HOLD_MONTHS_MIN)).replace(day=1)
@@ -81,6 +82,10 @@ _REMOVE: Final[Mapping[Kind, LiteralString]] = {
     """,
     Kind.NETWORKS: """
         WITH removed AS (DELETE FROM account_networks WHERE last_seen < %(before)s RETURNING 1)
+        SELECT count(*) FROM removed
+    """,
+    Kind.RESTRICTIONS: """
+        WITH removed AS (DELETE FROM restrictions WHERE least(cleared_at, until) < %(before)s RETURNING 1)
         SELECT count(*) FROM removed
     """,
     Kind.LEDGER: """

@@ -42,7 +42,10 @@ def gather(
     if question.product is not Product.TERMINATION:
         account_id = owned.account_id if owned else None
     try:
-        payer, is_known = (book.payer(account_id) if account_id is not None else None), True
+        payer, is_known = (
+            (book.payer_at(account_id, question.asked_us) if account_id is not None else None),
+            True,
+        )
     except OUTAGE:
         payer, is_known = None, False
     caller, _ = _read(book, question.caller_number)
@@ -99,6 +102,7 @@ def _customer(book: Book, payer: Payer, today: date) -> Customer:
         terms_accepted=is_accepted(account.terms_version, book.terms_versions, today),
         currency=account.currency,
         limits=payer.limits,
+        restrictions=payer.restrictions,
     )
 
 

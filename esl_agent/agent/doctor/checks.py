@@ -30,6 +30,7 @@ MODULES: Final = {
 PRIVILEGES: Final = {
     "accounts": "SELECT, UPDATE",
     "reservations": "SELECT, INSERT, UPDATE",
+    "answers": "SELECT, INSERT, DELETE",
     "ledger": "INSERT",
     "cdrs": "SELECT, INSERT",
     "plans": "SELECT",
@@ -38,6 +39,7 @@ PRIVILEGES: Final = {
     "numbers": "SELECT",
     "leases": "SELECT, INSERT, UPDATE",
     "account_networks": "SELECT, INSERT, UPDATE",
+    "restrictions": "SELECT, INSERT, UPDATE",
 }
 #: The columns of accounts that a suspension changes.
 SUSPENDING: Final = ("state", "state_reason", "state_since", "state_by")

@@ -18,11 +18,13 @@ from esl_agent.core.admission.readings import (
     first_charge,
     is_payphone,
     price_of,
+    restricts,
 )
 from esl_agent.core.admission.reasons import REFUSALS, Reason
 from esl_agent.core.leg import Product
 from esl_agent.core.money import ZERO
 from esl_agent.core.price import UNPRICED
+from esl_agent.core.traffic.verdict import Action
 
 OK: Final = "ok"
 ADMIT: Final = "admit"
@@ -72,7 +74,7 @@ def refused_by_store(decision: Decision, outcome: str) -> Decision:
         admitted=False,
         rule=rule.__name__,
         refusal=REFUSALS[reason],
-        detail=outcome,
+        detail=decision.throttle if reason is Reason.TOO_MANY_CALLS and decision.throttle else outcome,
         trace=(*decision.trace, last),
     )
 
@@ -113,6 +115,7 @@ def _decision(
         currency=facts.customer.currency if facts.customer else "",
         needs=ZERO if is_emergency else first_charge(question, facts),
         most=facts.limits.spend_per_call,
+        throttle=restricts(facts, Action.THROTTLE),
         caller_id=caller_id or "",
         forwarded_from=facts.did.number if facts.did and question.product is Product.FORWARDING else None,
         forward_to=onward.forward_to if onward else "",

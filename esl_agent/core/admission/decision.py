@@ -64,6 +64,7 @@ class Decision:
     currency: str = ""
     needs: Decimal = ZERO  # the first charge
     most: Decimal | None = None  # never to hold more than this for the call
+    throttle: str = ""  # what keeps the account to fewer calls for a time, in words
     caller_id: str = ""  # to send; digits, "" for none
     forwarded_from: str | None = None  # the DID, in digits
     forward_to: str = ""  # of a call that comes in: where its DID sends calls on to, in digits

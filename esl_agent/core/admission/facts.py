@@ -11,6 +11,7 @@ from esl_agent.core.admission.limits import NO_LIMITS, Limits, OperatorPolicy
 from esl_agent.core.money import ZERO
 from esl_agent.core.numbering.number import Number
 from esl_agent.core.price import Price
+from esl_agent.core.traffic.restriction import Restriction
 
 
 class AccountState(StrEnum):
@@ -38,7 +39,8 @@ class Customer:
     state: AccountState
     terms_accepted: bool
     currency: str = "CAD"
-    limits: Limits = NO_LIMITS
+    limits: Limits = NO_LIMITS  # the account's, or stricter ones of its restrictions
+    restrictions: tuple[Restriction, ...] = ()  # those that are open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +84,8 @@ class Facts:
     def limits(self) -> Limits:
         """The customer's; none where there is no customer."""
         return self.customer.limits if self.customer else NO_LIMITS
+
+    @property
+    def restrictions(self) -> tuple[Restriction, ...]:
+        """The customer's; none where there is no customer."""
+        return self.customer.restrictions if self.customer else ()
