@@ -26,9 +26,10 @@ from esl_agent.core.price import UNPRICED, Price
 from esl_agent.core.tariff import NEVER_CHARGED, DeckHistory, NoRate, Plan, price_call
 from esl_agent.core.traffic.restriction import Key, Restriction, open_at
 from esl_agent.core.traffic.verdict import Action
-from esl_agent.store import accounts, decks, numbers, plans, routes, terms
+from esl_agent.store import accounts, decks, departments, numbers, plans, routes, terms
 from esl_agent.store.accounts import Account
 from esl_agent.store.decks import KnownDecks
+from esl_agent.store.departments import Department
 from esl_agent.store.limits import find_limits
 from esl_agent.store.numbers import OwnedNumber
 from esl_agent.store.pool import Connection
@@ -94,6 +95,7 @@ class Book:
         self._tariffs = Tariffs()
         self._decks_since_us: int | None = None  # None: as they were in effect when they were read
         self._numbers: Mapping[str, OwnedNumber] = {}
+        self.departments: Mapping[str, Department] = {}  # by number, digits
         self._payers: dict[int, Payer | None] = {}
         self._spoken: dict[int, dict[Key, Restriction]] = {}
 
@@ -117,11 +119,16 @@ class Book:
     def refresh(self) -> None:
         """Read again what customers and operators change all day: accounts in use, and numbers."""
         self.refresh_numbers()
+        self.refresh_departments()
         self.refresh_payers(self.accounts_in_use())
 
     def refresh_numbers(self) -> None:
         with self._database.connection() as conn:
             self._numbers = numbers.load_all(conn)
+
+    def refresh_departments(self) -> None:
+        with self._database.connection() as conn:
+            self.departments = departments.load_all(conn)
 
     def refresh_payers(self, account_ids: Collection[int]) -> None:
         """Read these accounts again, those of them that are in use."""
@@ -146,6 +153,7 @@ class Book:
             "decks": len(tariffs.decks),
             "routes": len(tariffs.routes),
             "numbers": len(self._numbers),
+            "departments": len(self.departments),
         }
 
     def known_decks(self) -> KnownDecks:

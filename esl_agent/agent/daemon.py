@@ -50,6 +50,8 @@ from esl_agent.agent.policies import (
     operator_policy_of,
     when_off_of,
 )
+from esl_agent.agent.recording.recordings import LOOK_EVERY_S as RECORDINGS_EVERY_S
+from esl_agent.agent.recording.recordings import Recordings
 from esl_agent.agent.recovery.finds import Finds
 from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
@@ -142,14 +144,18 @@ class Daemon:
             switch=switch_name_of(config),
             may_act=self._duty.may_act,
         )
-        self._switchboard = switchboard = Switchboard(self._link.order, log, may_act=self._duty.may_act)
+        now_us, may_act = self._clock.now_us, self._duty.may_act
+        self._recordings = Recordings(
+            config.recording, self._database, lambda: self._book.departments, log, now_us, may_act=may_act
+        )
+        self._switchboard = switchboard = Switchboard(self._link.order, log, may_act=may_act)
         self.desk = Desk(
             policy=self._policy,
             book=self._book,
-            now_us=self._clock.now_us,
+            now_us=now_us,
             timers=self._timers,
             ask_hold=self._holder.ask,
-            settle=self._settler.settle,
+            settle=self._recordings.watching(self._settler.settle),
             release=self._settler.release,
             keep_answer=self._settler.answer,
             switchboard=switchboard,
@@ -157,7 +163,7 @@ class Daemon:
             live_max=limits.live_calls_max,
             ends_barred=config.admission.suspended_calls == "end",
             sounds=Sounds(switchboard, config.budget.warn_sound, config.budget.end_announcement),
-            may_act=self._duty.may_act,
+            may_act=may_act,
         )
         self._cdr_folder = ThreadedCdrFolder.of(config)
         self._cdr_sweeper = CdrSweeper(
@@ -227,6 +233,7 @@ class Daemon:
             settle=settler.settle,
             release=settler.release,
             has_journal_room=lambda: settler.is_accepting,
+            can_record=self._recordings.room.can_record,
             cached=CachedFunds(cached_policy_of(config)),
             deadline_s=config.deadline_ms / 1_000,
             now_us=self._clock.now_us,
@@ -279,10 +286,12 @@ class Daemon:
             self._recovery.run,
             self._phone_watch.run,
             *self.enforcer.parts,
+            self._recordings.run,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
             lambda: self._every(LOOK_EVERY_S, self._phone_watch.look),
+            lambda: self._every(RECORDINGS_EVERY_S, self._recordings.look),
             self._sweep,
         )
         greenlets = [gevent.spawn(part) for part in parts]
@@ -342,6 +351,7 @@ class Daemon:
             if isinstance(event, RegisterAttempt):
                 self._phone_watch.heard(event)
             elif event.name != "HEARTBEAT":
+                self._recordings.heard(event)
                 self._inbox.put(event)
 
     def _link_changed(self, change: LinkChange) -> None:

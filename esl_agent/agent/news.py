@@ -36,6 +36,8 @@ class News:
             self._book.load_routes()
         if is_all or Changed.NUMBERS in what:
             self._book.refresh_numbers()
+        if is_all or Changed.DEPARTMENTS in what:
+            self._book.refresh_departments()
         account_ids = {change.account_id for change in changes if change.account_id}
         if is_all:
             account_ids.update(self._book.accounts_in_use())

@@ -14,8 +14,11 @@ from esl_agent.core.call import CallPolicy
 from esl_agent.switch.events import REGISTER_ATTEMPT, TWIN_ACTIVE, TWIN_GONE
 from esl_agent.switch.link import LinkConfig
 
-#: What is heard of the switch; each is one step of a call, or proof of life.
-EVENTS: Final = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE", "HEARTBEAT")
+#: What is heard of the switch: steps of a call, a recording of it, and proof of life.
+EVENTS: Final = (
+    *("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE"),
+    *("RECORD_START", "RECORD_STOP", "HEARTBEAT"),
+)
 
 
 def call_policy_of(config: BudgetConfig) -> CallPolicy:

@@ -179,6 +179,15 @@ class TrafficConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hook: tuple[str, ...] = ()
 
 
+class RecordingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Recordings of departments' calls (terms 12); docs/recording.md."""
+
+    folder: str = ""
+    when_failed: Literal["alarm", "refuse"] = "alarm"
+    free_min_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 512
+    start_max_s: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
+
+
 class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long what is known of calls and customers is kept (terms 15)."""
 
@@ -221,6 +230,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phones: PhonesConfig = PhonesConfig()
     traffic: TrafficConfig = TrafficConfig()
     office: OfficeConfig = OfficeConfig()
+    recording: RecordingConfig = RecordingConfig()
     retention: RetentionConfig = RetentionConfig()
     twin: TwinConfig = TwinConfig()
     web: WebConfig = WebConfig()

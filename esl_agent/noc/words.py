@@ -256,6 +256,22 @@ WORDS: Final[dict[str, Word]] = {
         "A leg came with values that our dialplan never sets; see `problem`.",
         "Look at the dialplan: the leg can't be billed as it is.",
     ),
+    "RECORDING_STARTED": Word(
+        "info",
+        "A call from or to the number of a `department` is recorded; `told` says who heard so before.",
+    ),
+    "RECORDING_STOPPED": Word("info", "The recording is over; its file has `seconds`."),
+    "RECORDING_FAILED": Word(
+        "error",
+        "A department's call was answered and is not recorded.",
+        "Can the switch write to its folder of recordings, is the disk full? See docs/recording.md.",
+    ),
+    "RECORDING_FOLDER_FAILED": Word(
+        "error",
+        "The folder of recordings can't be used, or its disk is nearly full; `error` says why.",
+        'Mend it: by `[recording] when_failed = "refuse"` departments\' calls are refused until then.',
+    ),
+    "RECORDING_FOLDER_GOOD": Word("info", "The folder of recordings can be used again."),
     "TWIN_STANDBY": Word(
         "info",
         "This daemon is ready to take over; `active` is the one that acts (machine/process/run).",

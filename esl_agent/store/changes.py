@@ -23,6 +23,7 @@ class Changed(StrEnum):
     ACCOUNT = "account"  # its money, state, credit, plan or limits
     NUMBERS = "numbers"  # whose a number is, and where it is forwarded to
     TARIFFS = "tariffs"  # decks, and the plans that refer to them
+    DEPARTMENTS = "departments"  # whose calls are recorded
     ROUTES = "routes"  # carriers, and which numbers they take calls to
     RESTRICTION = "restriction"  # one of an account's was made or cleared
     PHONE = "phone"  # its password, its numbers, or whether there is one
@@ -73,7 +74,7 @@ def change_of(payload: str) -> Change:
             return Change(Changed.RESTRICTION, int(account), int(number))
         case [Changed.PHONE, user, domain] if user and domain:
             return Change(Changed.PHONE, phone=(user, domain))
-        case [(Changed.NUMBERS | Changed.TARIFFS | Changed.ROUTES) as what]:
+        case [(Changed.NUMBERS | Changed.DEPARTMENTS | Changed.TARIFFS | Changed.ROUTES) as what]:
             return Change(Changed(what))
     return Change(Changed.EVERYTHING)
 

@@ -107,6 +107,8 @@ class _Variables(msgspec.Struct, frozen=True, gc=False):
     mos: str = field(default="", name="rtp_audio_in_mos")
     loss_rate: str = field(default="", name="rtp_audio_in_jitter_loss_rate")
     jitter_variance: str = field(default="", name="rtp_audio_in_jitter_max_variance")
+    recording_at: str = field(default="", name="esl_recording_at")
+    recording_until: str = field(default="", name="esl_recording_until")
 
 
 def file_names(leg_uuid: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ from esl_agent.core.admission.limits import CallerIdPolicy, Limits, OperatorPoli
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.restricted import limits_under
 from esl_agent.core.leg import Product
-from esl_agent.core.numbering import NumberClass
+from esl_agent.core.numbering import Number, NumberClass
 from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.core.traffic.restriction import Restriction
 from esl_agent.core.traffic.verdict import Action
@@ -107,6 +107,8 @@ facts = st.builds(
     is_within_rate=st.booleans(),
     spent_today=amounts,
     carriers=st.lists(st.sampled_from([a_carrier(), a_carrier("b", capacity=0)]), max_size=2).map(tuple),
+    departments=st.frozensets(numbers.map(lambda number: number.digits), max_size=3),
+    can_record=st.booleans(),
 )
 carriers = st.lists(
     st.builds(
@@ -198,6 +200,44 @@ def test_what_is_refused_stays_refused_when_yet_more_is_wrong(question: Question
     worse = replace(known, is_known=False)
     decision = decide(question, worse)
     assert decision.rule in ("emergency", "facts_known")
+
+
+@given(questions, facts)
+def test_what_is_recorded_has_a_department_at_an_end_that_we_know(question: Question, known: Facts) -> None:
+    """And all of that is: but for emergencies, and for what is refused."""
+    decision = decide(question, known)
+    ends = {decision.number.digits} if decision.number else set()
+    if question.product is Product.TERMINATION:
+        ends.add(decision.caller_id)  # found to be the customer's own
+    elif known.did:
+        ends.add(known.did.number)
+    is_departments = bool(ends & known.departments)
+    is_for_it = decision.admitted and decision.rule != "emergency"
+    assert (decision.recording is not None) == (is_departments and is_for_it)
+    assert ("to_record" in decision.tags) == (decision.recording is not None)
+    if decision.recording:
+        assert decision.recording.department in ends & known.departments
+
+
+@given(questions, facts)
+def test_without_departments_nothing_is_recorded_or_refused_for_want_of_it(
+    question: Question, known: Facts
+) -> None:
+    decision = decide(question, replace(known, departments=frozenset()))
+    assert decision.recording is None
+    assert decision.rule != "recordable"
+
+
+@given(questions, facts, numbers, st.text(max_size=20))
+def test_no_claim_of_a_caller_from_outside_has_a_call_recorded(
+    question: Question, known: Facts, claimed: Number, text: str
+) -> None:
+    question = replace(question, product=Product.INBOUND)
+    claims = replace(question, caller_number=text, oli=text, is_trunk=not question.is_trunk)
+    before = decide(question, replace(known, can_record=True))
+    after = decide(claims, replace(known, can_record=True, caller=claimed, owns_caller=False))
+    if before.admitted and after.admitted:
+        assert after.recording == before.recording
 
 
 @given(carriers, st.integers(0, 2**128), st.booleans())

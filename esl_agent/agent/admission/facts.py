@@ -63,6 +63,7 @@ def gather(
         price=_price(book, plan, number, question) if plan and number else None,
         calls_up=0,  # the store counts exactly, over all daemons, when it holds
         carriers=_carriers(book, number, in_use) if number else (),
+        departments=book.departments,
     )
     return Gathered(facts, payer)
 

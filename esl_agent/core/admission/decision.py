@@ -9,6 +9,7 @@ from decimal import Decimal
 from esl_agent.core.admission.facts import Facts
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.reasons import Reason, Refusal
+from esl_agent.core.admission.recording import Recording
 from esl_agent.core.leg import Product
 from esl_agent.core.money import ZERO
 from esl_agent.core.numbering.number import Number
@@ -69,6 +70,7 @@ class Decision:
     forwarded_from: str | None = None  # the DID, in digits
     forward_to: str = ""  # of a call that comes in: where its DID sends calls on to, in digits
     forward_when: str = "never"  # and when: always, busy, no_answer or never
+    recording: Recording | None = None  # how it is to be recorded, if it is
     tags: tuple[str, ...] = ()
     trace: tuple[Judgement, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -79,6 +80,8 @@ class Facts:
     is_within_rate: bool = True  # the account's token bucket gave a token for this call
     spent_today: Decimal = ZERO  # as far as known; the store decides exactly
     carriers: tuple[Carrier, ...] = ()  # of the longest matching prefix
+    departments: Collection[str] = ()  # digits of the numbers whose calls are recorded (terms 12)
+    can_record: bool = True  # or the operator lets calls go that can't be recorded
 
     @property
     def limits(self) -> Limits:

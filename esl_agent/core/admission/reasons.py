@@ -44,6 +44,7 @@ class Reason(StrEnum):
     CALL_SPEND = "call_spend"
     NO_FUNDS = "no_funds"
     OUTAGE_LIMIT = "outage_limit"
+    NOT_RECORDABLE = "not_recordable"
 
 
 class Refusal(NamedTuple):
@@ -269,5 +270,12 @@ REFUSALS: Final = _table(
         "The database is away, and what is granted on the last known balance until it is back is used up.",
         "Bring Postgres back: look for `DB_DOWN`. How much that is stands in `[admission] cached_call_max`"
         " and `cached_account_max`.",
+    ),
+    Refusal(
+        Reason.NOT_RECORDABLE,
+        *_NOT_NOW,
+        "try_later",
+        "A department's call can't be recorded (terms 12), and `[recording] when_failed` is `refuse`.",
+        "Mend the folder of recordings: `RECORDING_FOLDER_FAILED` says what is wrong with it.",
     ),
 )

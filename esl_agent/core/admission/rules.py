@@ -25,6 +25,7 @@ from esl_agent.core.admission.readings import (
     restricts,
 )
 from esl_agent.core.admission.reasons import Reason
+from esl_agent.core.admission.recording import recording_of
 from esl_agent.core.admission.restricted import REASON_OF_ACTION
 from esl_agent.core.leg import Product
 from esl_agent.core.numbering.number import NumberClass
@@ -208,6 +209,12 @@ def spend_per_call(question: Question, facts: Facts) -> Verdict | None:
     return Refuse(Reason.CALL_SPEND, f"the call needs {needs}, {most} is allowed")
 
 
+def recordable(question: Question, facts: Facts) -> Verdict | None:
+    """The call can be recorded, if it is a department's."""
+    recording = None if facts.can_record else recording_of(question, facts)
+    return Refuse(Reason.NOT_RECORDABLE, f"department {recording.department}") if recording else None
+
+
 def funds(question: Question, facts: Facts) -> Verdict | None:
     """The free balance covers the first charge: the store says so, by holding it."""
     needs = first_charge(question, facts)
@@ -243,5 +250,6 @@ RULES: Final[tuple[Rule, ...]] = (
     calls_per_second,
     spend_per_day,
     spend_per_call,
+    recordable,
     funds,
 )
