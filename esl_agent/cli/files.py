@@ -8,10 +8,15 @@ from typing import Final
 import click
 import msgspec
 
-from esl_agent.files import config_dir, dialplan_dir, sql_dir, write_files, write_out
+from esl_agent.files import config_dir, dialplan_dir, monitoring_dir, sql_dir, write_files, write_out
 
 OPENAPI: Final = "openapi"
-SOURCES: Final = {"config": config_dir, "dialplan": dialplan_dir, "sql": sql_dir}
+SOURCES: Final = {
+    "config": config_dir,
+    "dialplan": dialplan_dir,
+    "monitoring": monitoring_dir,
+    "sql": sql_dir,
+}
 
 
 @click.command()
@@ -19,8 +24,10 @@ SOURCES: Final = {"config": config_dir, "dialplan": dialplan_dir, "sql": sql_dir
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace files that are there with other content.")
 def files(what: str, folder: Path, overwrite: bool) -> None:
-    """Write the example configuration, FreeSWITCH's dialplan files, the migrations, or the HTTP API's
-    description, to FOLDER.
+    """Write what goes with the package to FOLDER.
+
+    The example configuration, FreeSWITCH's dialplan files, the migrations,
+    Prometheus' alert rules with Grafana's dashboard, or the HTTP API's description.
     """
     if what == OPENAPI:
         written = write_files({Path("openapi.json"): _openapi()}, folder, overwrite=overwrite)

@@ -143,6 +143,7 @@ class Ports:
 
     live: LiveCalls
     health: Callable[[], Health]
+    metrics: Callable[[str], tuple[bytes, str]]  # by an Accept header: the text, and its media type
     now_us: Callable[[], int]
     kill: Callable[[str], Killed]  # by the UUID of the billed leg
     #: By the rates of now: None without such an account, raises EslAgentError without a price.
