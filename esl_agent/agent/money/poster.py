@@ -126,6 +126,7 @@ class Poster:
             billed_s=row.charge.billed_seconds,
             total=row.charge.total,
             charged=result.charged,
+            currency=row.currency,
             balance=result.balance,
             cause=row.hangup_cause,
             refused=row.refused,
