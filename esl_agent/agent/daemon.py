@@ -48,6 +48,9 @@ from esl_agent.agent.recovery.finds import Finds
 from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
+from esl_agent.agent.web.heard import Heard
+from esl_agent.agent.web.ports import Parts
+from esl_agent.agent.web.serving import Serving
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
@@ -84,7 +87,8 @@ class Daemon:
     def __init__(self, config: Config, log: Log) -> None:
         limits = config.limits
         self._config = config
-        self._log = log
+        heard = Heard()
+        self._log = log = heard.listen(log)
         self._stop = Event()
         self._has_taken_up = Event()  # the calls that are up are this daemon's to look after
         self._crashed: BaseException | None = None
@@ -168,6 +172,11 @@ class Daemon:
             retry_max_s=limits.retry_max_s,
         )
         self._doors = self._make_doors()
+        parts = Parts(
+            config, self.desk, self._book, self._settler, self._database, self._duty, self._clock.now_us,
+            lambda: self._link.is_connected, heard,
+        )  # fmt: skip
+        self._web = Serving(parts, log)
 
     def _make_doors(self) -> Doors:
         config, settler = self._config.admission, self._settler
@@ -219,6 +228,7 @@ class Daemon:
         """
         self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
         self._settler.open()
+        self._web.start(self._stop)
         self._load_when_there()
         has_turn = self._duty.begin(self._stop)
         parts: Sequence[Callable[[], None]] = (
@@ -253,6 +263,7 @@ class Daemon:
             self._duty.opened()
             self._stop.wait()
         self._doors.close()
+        self._web.close()
         self._duty.leave_if_lost()
         self._drain()
         self._duty.end()

@@ -25,6 +25,7 @@ from esl_agent.config.sections import (
     SwitchConfig,
     TwinConfig,
     VariablesConfig,
+    WebConfig,
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "SwitchConfig",
     "TwinConfig",
     "VariablesConfig",
+    "WebConfig",
     "is_loopback",
     "load",
     "numbering_of",

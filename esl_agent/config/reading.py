@@ -25,7 +25,13 @@ from esl_agent.switch.events import VariableNames
 
 ENVIRONMENT_PREFIX: Final = "ESL_AGENT_"
 SECRETS: Final = frozenset(
-    {("switch", "password"), ("database", "url"), ("database", "listen_url"), ("admission", "local_secret")}
+    {
+        ("switch", "password"),
+        ("database", "url"),
+        ("database", "listen_url"),
+        ("admission", "local_secret"),
+        ("web", "database_url"),
+    }
 )
 #: Whole segments are deleted: with fewer of them a journal would be full or empty and nothing between.
 SEGMENTS_MIN: Final = 4
@@ -171,6 +177,15 @@ def _shown(value: object) -> str:
     return repr(value.text) if isinstance(value, _Override) else repr(value)
 
 
+def _network_problems(config: Config) -> Iterator[str]:
+    for name, networks in (("admission", config.admission.networks), ("web", config.web.networks)):
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                yield f"[{name}] networks: {error}"
+
+
 def _check_together(config: Config, source: str) -> None:
     problems = []
     if config.switch.password == SwitchConfig().password and not is_loopback(config.switch.host):
@@ -187,6 +202,7 @@ def _check_together(config: Config, source: str) -> None:
         "[admission] cached_account_max": config.admission.cached_account_max,
         "[phones] spike_min_amount": config.phones.spike_min_amount,
         "[office] returned_check_fee": config.office.returned_check_fee,
+        "[web] low_balance": config.web.low_balance,
     }
     if config.journal.size_max_mb < SEGMENTS_MIN * config.journal.segment_mb:
         problems.append(f"[journal] size_max_mb has to be at least {SEGMENTS_MIN} times segment_mb")
@@ -196,11 +212,7 @@ def _check_together(config: Config, source: str) -> None:
                 problems.append(f"{name}: {text} is below zero")
         except money.MoneyError as error:
             problems.append(f"{name}: {error}")
-    for network in config.admission.networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            problems.append(f"[admission] networks: {error}")
+    problems += _network_problems(config)
     if config.admission.time_zone not in zoneinfo.available_timezones():
         problems.append(f"[admission] time_zone: there is no {config.admission.time_zone!r}")
     if problems:

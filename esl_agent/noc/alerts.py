@@ -39,7 +39,9 @@ STANDS_UNTIL: Final[dict[str, str]] = {
     "TWIN_TAKING": "TWIN_ACTIVE",
     "DOOR_CLOSED": "TWIN_OPEN",
 }
-_ENDS: Final = {end: tuple(word for word, by in STANDS_UNTIL.items() if by == end) for end in STANDS_UNTIL.values()}
+_ENDS: Final = {
+    end: tuple(word for word, by in STANDS_UNTIL.items() if by == end) for end in STANDS_UNTIL.values()
+}
 _LOUD: Final[dict[str, Level]] = {
     word: entry.level
     for word, entry in WORDS.items()

@@ -256,6 +256,17 @@ WORDS: Final[dict[str, Word]] = {
         "A door could not be opened when this twin took over; it is tried again every second.",
         "Who listens there? On one machine each twin has doors of its own.",
     ),
+    "WEB_OPEN": Word("info", "The HTTP server listens: API, live page, metrics."),
+    "WEB_CLOSED": Word(
+        "error",
+        "The HTTP server can't listen where [web] says; it is tried again for ever, and calls go on.",
+        "Who listens there? On one machine each daemon has a port of its own.",
+    ),
+    "WEB_FAILED": Word(
+        "error",
+        "A request to the HTTP server failed for a fault of ours; calls go on.",
+        "Report the line; `path` and `error` say what was asked and what failed.",
+    ),
     "PAGE_FULL": Word(
         "warning",
         "The live page was asked for by one more than may look on at once; he was sent away.",

@@ -1,26 +1,23 @@
-"""The live page's side of the daemon: what it hears of the log, and the tables that it shows."""
+"""The live page's side of the daemon: the tables that it shows, and what keeps them fresh."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import date
 from decimal import Decimal
 from typing import Final
 
 import gevent
 
 from esl_agent import __version__
-from esl_agent.agent.book import Book
-from esl_agent.agent.calls.desk import Desk
-from esl_agent.agent.clock import wall_us
+from esl_agent.agent.clock import calendar
 from esl_agent.agent.web.balances import Balances
 from esl_agent.agent.web.page_rows import alert_row, balance_row, call_row, minute_row, refusal_row
+from esl_agent.agent.web.ports import Parts, health_of
 from esl_agent.core.call_state import Call
-from esl_agent.noc.alerts import Alerts
+from esl_agent.core.money import amount
 from esl_agent.noc.log import Log
-from esl_agent.noc.minutes import MINUTE_US, MINUTES_MAX, Minute, Minutes
-from esl_agent.noc.overheard import overheard
+from esl_agent.noc.minutes import MINUTE_US, MINUTES_MAX, Minute
 from esl_agent.store.minutes import CountedMinute, count_minutes
 from esl_agent.web.live.feed import Feed
 from esl_agent.web.live.rows import CallRow, StateRow
@@ -31,38 +28,24 @@ from esl_agent.web.ports import Books, DatabaseAwayError, Health, TooSlowError
 LOOK_EVERY_S: Final = 5.0
 
 
-class Heard:
-    """What the log has told so far; `listen` before anything is said."""
-
-    def __init__(self, now_us: Callable[[], int] = wall_us) -> None:
-        self.now_us = now_us
-        self.alerts = Alerts(now_us)
-        self.minutes = Minutes(now_us)
-
-    def listen(self, log: Log) -> Log:
-        return overheard(log, self.alerts.hear, self.minutes.hear)
-
-
 class Page:
     """`run` it, and serve its `feed`."""
 
-    def __init__(
-        self, heard: Heard, desk: Desk, book: Book, health: Callable[[], Health], now_us: Callable[[], int],
-        today: Callable[[], date], low_balance: Decimal, log: Log,
-    ) -> None:  # fmt: skip
-        self._heard = heard
-        self._desk = desk
-        self._balances = Balances(book, low_balance)
-        self._health = health
-        self._today = today
-        self._low_balance = str(low_balance)
-        self.feed = Feed(self._tables(), now_us, log)
+    def __init__(self, parts: Parts, log: Log) -> None:
+        self._parts = parts
+        self._heard = parts.heard
+        self._desk = parts.desk
+        self._low_balance = amount(parts.config.web.low_balance)
+        self._balances = Balances(parts.book, self._low_balance)
+        self._today = calendar(parts.config.admission.time_zone)
+        self.feed = Feed(self._tables(), parts.now_us, log)
 
     def run(self, books: Books) -> None:
         """For ever; `books` is asked once for what was before the start."""
-        loops = [gevent.spawn(self.feed.run), gevent.spawn(self._look), gevent.spawn(self._fill, books)]
+        loops = [gevent.spawn(loop) for loop in (self.feed.run, self._look, lambda: self._fill(books))]
         try:
-            gevent.joinall(loops, raise_error=True)
+            for ended in gevent.iwait(loops):
+                ended.get()  # raises what ended it
         finally:
             gevent.killall(loops)
 
@@ -86,7 +69,7 @@ class Page:
     def _tables(self) -> tuple[Table, ...]:
         heard = self._heard
         return (
-            Table("state", lambda: {0: self._health()}, lambda _, health: self._state_row(health)),
+            Table("state", lambda: {0: health_of(self._parts)}, lambda _, health: self._state_row(health)),
             Table("alerts", lambda: {each.key: each for each in heard.alerts.alerts()},
                   lambda _, alert: alert_row(alert)),
             Table("refusals", lambda: {each.number: each for each in heard.alerts.refused()},
@@ -117,7 +100,7 @@ class Page:
             live_calls=health.live_calls,
             unsettled=health.unsettled,
             journal_has_room=health.journal_has_room,
-            low_balance=self._low_balance,
+            low_balance=str(self._low_balance),
         )
 
 

@@ -1,0 +1,66 @@
+"""The WSGI application: the routes of all parts, and what holds for each answer."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import falcon
+
+from esl_agent.web.context import Context
+from esl_agent.web.problems import ProblemError, serialize
+from esl_agent.web.routes import page, status
+
+#: Set where a route has not set its own.
+SECURITY_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def make_app(context: Context) -> falcon.App[falcon.Request, falcon.Response]:
+    """All of it."""
+    app = falcon.App(middleware=[_Guard(context)])
+    app.set_error_serializer(serialize)
+    app.add_error_handler(Exception, _Failed(context))
+    for part in (status, page):
+        part.add_routes(app, context)
+    return app
+
+
+class _Guard:
+    """Around every route."""
+
+    def __init__(self, context: Context) -> None:
+        self._gate = context.gate
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        self._gate.check_host(req)
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        for name, value in SECURITY_HEADERS.items():
+            if resp.get_header(name) is None:
+                resp.set_header(name, value)
+
+
+class _Failed:
+    """A fault of ours: the log says which, the answer says only that."""
+
+    def __init__(self, context: Context) -> None:
+        self._log = context.log
+
+    def __call__(
+        self, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]
+    ) -> None:
+        self._log("WEB_FAILED", path=req.path, method=req.method, error=repr(error))
+        raise ProblemError(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "the request failed here",
+            to_do="look for WEB_FAILED in the log",
+        )
