@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from esl_agent.agent.admission.planning import is_emergency
-from esl_agent.agent.admission.rehearsal import Rehearsal, Stage
+from esl_agent.agent.admission.rehearsal import Rehearsal, Stage, book_of
 from esl_agent.agent.clock import calendar, wall_us
 from esl_agent.agent.policies import call_policy_of, operator_policy_of
 from esl_agent.cli.arguments import ACCOUNT_ID
@@ -68,7 +68,7 @@ def admit(
     config = configured()
     stage = Stage(
         conn,
-        numbering_of(config),
+        book_of(conn, numbering_of(config)),
         operator_policy_of(config.admission),
         call_policy_of(config.budget),
         calendar(config.admission.time_zone)(),

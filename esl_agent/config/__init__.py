@@ -2,6 +2,7 @@
 
 from esl_agent.config.reading import (
     ConfigError,
+    dunning_policy_of,
     is_loopback,
     load,
     numbering_of,
@@ -46,6 +47,7 @@ __all__ = [
     "TwinConfig",
     "VariablesConfig",
     "WebConfig",
+    "dunning_policy_of",
     "is_loopback",
     "load",
     "numbering_of",

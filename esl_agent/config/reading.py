@@ -20,6 +20,7 @@ import msgspec
 from esl_agent.config.sections import Config, SwitchConfig
 from esl_agent.core import money
 from esl_agent.core.numbering import Numbering, parse_overrides
+from esl_agent.core.office.dunning import DunningPolicy
 from esl_agent.errors import EslAgentError
 from esl_agent.switch.events import VariableNames
 
@@ -93,6 +94,14 @@ def switch_name_of(config: Config) -> str:
 def variable_names_of(config: Config) -> VariableNames:
     """The names of the channel variables, for what reads events and files."""
     return VariableNames(**msgspec.structs.asdict(config.variables))
+
+
+def dunning_policy_of(config: Config) -> DunningPolicy:
+    """When what is past due has which consequence; 0 days stand for never."""
+    office = config.office
+    return DunningPolicy(
+        office.reminder_after_days, office.suspend_after_days or None, office.close_after_days or None
+    )
 
 
 def numbering_of(config: Config) -> Numbering:

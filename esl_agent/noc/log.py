@@ -104,13 +104,13 @@ def _second(epoch_s: int) -> str:
 
 def _mask(logger: object, level: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
     for name in NUMBER_FIELDS & fields.keys():
-        fields[name] = masked_number(str(fields[name]))
+        fields[name] = masked(str(fields[name]))
     return fields
 
 
-def masked_number(text: str) -> str:
-    """A party's number with only its last digits readable."""
-    return "x" * max(len(text) - NUMBER_SHOWN_DIGITS, 0) + text[-NUMBER_SHOWN_DIGITS:]
+def masked(number: str) -> str:
+    """A number of which only the last digits are shown."""
+    return "x" * max(len(number) - NUMBER_SHOWN_DIGITS, 0) + number[-NUMBER_SHOWN_DIGITS:]
 
 
 def _render_plain(logger: object, level: str, fields: structlog.typing.EventDict) -> str:

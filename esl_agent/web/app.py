@@ -7,9 +7,19 @@ from typing import Any, Final
 
 import falcon
 
+from esl_agent.errors import EslAgentError
 from esl_agent.web.context import Context
-from esl_agent.web.problems import ProblemError, serialize
-from esl_agent.web.routes import page, status
+from esl_agent.web.problems import ProblemError, as_problem, serialize
+from esl_agent.web.routes import (
+    account_acts,
+    accounts,
+    cdrs,
+    description,
+    forecasts,
+    live_calls,
+    page,
+    status,
+)
 
 #: Set where a route has not set its own.
 SECURITY_HEADERS: Final = {
@@ -27,7 +37,8 @@ def make_app(context: Context) -> falcon.App[falcon.Request, falcon.Response]:
     app = falcon.App(middleware=[_Guard(context)])
     app.set_error_serializer(serialize)
     app.add_error_handler(Exception, _Failed(context))
-    for part in (status, page):
+    app.add_error_handler(EslAgentError, _told)
+    for part in (status, accounts, account_acts, live_calls, cdrs, forecasts, description, page):
         part.add_routes(app, context)
     return app
 
@@ -40,6 +51,7 @@ class _Guard:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         self._gate.check_host(req)
+        self._gate.check_origin(req)
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
@@ -47,6 +59,10 @@ class _Guard:
         for name, value in SECURITY_HEADERS.items():
             if resp.get_header(name) is None:
                 resp.set_header(name, value)
+
+
+def _told(req: falcon.Request, resp: falcon.Response, error: EslAgentError, params: dict[str, Any]) -> None:
+    raise as_problem(error)
 
 
 class _Failed:

@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 from typing import Protocol, TypeVar
 
+from esl_agent.core.admission.decision import Decision
+from esl_agent.core.admission.limits import Limits
+from esl_agent.core.admission.question import Question
+from esl_agent.core.leg import Product
+from esl_agent.core.numbering import Number
+from esl_agent.core.price import Price
 from esl_agent.errors import EslAgentError
+from esl_agent.store.accounts import Account
 from esl_agent.store.pool import Connection
 from esl_agent.web.live.feed import Feed
 
@@ -26,6 +34,10 @@ class DatabaseAwayError(EslAgentError):
 
 class TooSlowError(EslAgentError):
     """Postgres was stopped over a statement that took too long."""
+
+
+class DatabaseRefusedError(EslAgentError):
+    """The login may not do it, or the tables are of another version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +108,29 @@ class LiveCalls(Protocol):
 class Books(Protocol):
     """A database for short pieces of work, which may be repeated.
 
-    Raises DatabaseAwayError and TooSlowError.
+    Raises DatabaseAwayError, TooSlowError and DatabaseRefusedError.
     """
 
     def work(self, work: Callable[[Connection], Result]) -> Result: ...
+
+
+class Killed(Enum):
+    """What became of a person's word that a call is to end."""
+
+    ORDERED = "ordered"  # the switch is told, again and again until the leg is gone
+    NOT_LIVE = "not_live"
+    EMERGENCY = "emergency"  # never: terms 13
+    STANDBY = "standby"  # another daemon looks after the switch's calls
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What would become of a call now."""
+
+    decision: Decision
+    account: Account | None  # who pays, as he is before the call
+    held: Decimal
+    carriers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,4 +140,9 @@ class Ports:
     live: LiveCalls
     health: Callable[[], Health]
     now_us: Callable[[], int]
+    kill: Callable[[str], Killed]  # by the UUID of the billed leg
+    #: By the account's plan and the rates of now; raises EslAgentError where there is no price.
+    price: Callable[[Account, Limits, str, Product], tuple[Number, Price]]
+    #: What the rules say and what the account has free, only read.
+    rehearse: Callable[[Connection, Question], Rehearsed]
     feed: Feed

@@ -8,7 +8,17 @@ from typing import Final
 import falcon
 import msgspec
 
+from esl_agent.errors import EslAgentError
+from esl_agent.web.ports import DatabaseAwayError, DatabaseRefusedError, TooSlowError
+
 PROBLEM_TYPE: Final = "application/problem+json"
+
+#: What the database can't do for us now, what to do about it, and after how many seconds.
+_NOT_NOW: Final[tuple[tuple[type[EslAgentError], str, int], ...]] = (
+    (DatabaseAwayError, "try again soon; the log's DB_DOWN says since when", 5),
+    (TooSlowError, "name an account, or a shorter period", 30),
+    (DatabaseRefusedError, "run `esl-agent doctor`: it says what is missing", 60),
+)
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -31,6 +41,15 @@ class ProblemError(falcon.HTTPError):
     ) -> None:  # fmt: skip
         super().__init__(status, headers=headers)
         self.problem = Problem(int(status), status.phrase, detail, where, to_do)
+
+
+def as_problem(error: EslAgentError) -> ProblemError:
+    """What a sentence for people means to a program: a conflict with how things are, if nothing else."""
+    for kind, to_do, retry_after_s in _NOT_NOW:
+        if isinstance(error, kind):
+            headers = {"Retry-After": str(retry_after_s)}
+            return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), to_do=to_do, headers=headers)
+    return ProblemError(HTTPStatus.CONFLICT, str(error))
 
 
 def serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:

@@ -29,12 +29,18 @@ class Serving:
     def __init__(self, parts: Parts, log: Log) -> None:
         self._config = config = parts.config
         self._log = log
-        self._reads = PooledBooks(config.database.url, config)
-        self._acts = PooledBooks(config.web.database_url, config) if config.web.database_url else None
+        self._reads = PooledBooks(config.database.url, config, log)
+        url = config.web.database_url
+        self._acts = PooledBooks(url, config, log) if url else None
         self._page = Page(parts, log)
         self._running: gevent.Greenlet[..., None] | None = None
         context = Context(
-            config, ports_of(parts, self._page.feed), self._reads, self._acts, Gate(config.web), log
+            config,
+            ports_of(parts, self._page.feed),
+            self._reads,
+            self._acts,
+            Gate(config.web, self._reads, parts.now_us, log),
+            log,
         )
         self._server = WebServer(config.web, make_app(context), log)
 

@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from esl_agent.noc.log import NUMBER_FIELDS, masked_number
+from esl_agent.noc.log import NUMBER_FIELDS, masked
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -53,8 +53,8 @@ class CallRow(Row, frozen=True):
     is_low: bool  # no more could be held: it ends at `paid_until_us`
 
     def masked(self) -> CallRow:
-        forwarded_from = self.forwarded_from and masked_number(self.forwarded_from)
-        caller, to = masked_number(self.caller), masked_number(self.to)
+        forwarded_from = self.forwarded_from and masked(self.forwarded_from)
+        caller, to = masked(self.caller), masked(self.to)
         return msgspec.structs.replace(self, caller=caller, to=to, forwarded_from=forwarded_from)
 
 
@@ -86,9 +86,7 @@ class AlertRow(Row, frozen=True):
     fields: dict[str, str]
 
     def masked(self) -> AlertRow:
-        fields = {
-            name: masked_number(text) if name in NUMBER_FIELDS else text for name, text in self.fields.items()
-        }
+        fields = {name: masked(text) if name in NUMBER_FIELDS else text for name, text in self.fields.items()}
         return msgspec.structs.replace(self, fields=fields)
 
 
@@ -104,7 +102,7 @@ class RefusalRow(Row, frozen=True):
     detail: str
 
     def masked(self) -> RefusalRow:
-        caller, to = masked_number(self.caller), masked_number(self.to)
+        caller, to = masked(self.caller), masked(self.to)
         return msgspec.structs.replace(self, caller=caller, to=to)
 
 
