@@ -24,7 +24,7 @@ from esl_agent.web.live.rows import CallRow, StateRow
 from esl_agent.web.live.tables import Table
 from esl_agent.web.ports import Books, DatabaseAwayError, Health, TooSlowError
 
-#: How often it is noted how many calls are up, and looked for balances near the end.
+#: How often it is noted how many calls are up.
 LOOK_EVERY_S: Final = 5.0
 
 
@@ -52,8 +52,6 @@ class Page:
     def _look(self) -> None:
         while True:
             self._heard.minutes.look(len(self._desk.live))
-            if self.feed.viewers:
-                self._balances.look()
             gevent.sleep(LOOK_EVERY_S)
 
     def _fill(self, books: Books) -> None:
@@ -74,7 +72,7 @@ class Page:
                   lambda _, alert: alert_row(alert)),
             Table("refusals", lambda: {each.number: each for each in heard.alerts.refused()},
                   lambda _, refused: refusal_row(refused)),
-            Table("balances", lambda: self._balances.near_end,
+            Table("balances", self._balances.near_end,
                   lambda _, payer: balance_row(payer, self._today())),
             Table("minutes", lambda: {each.begins_us: minute_row(each) for each in heard.minutes},
                   lambda _, row: row),

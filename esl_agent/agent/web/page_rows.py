@@ -23,7 +23,7 @@ def call_row(live: LiveCall) -> CallRow:
         funded_us = paid_us if call.funded_s is None else talk_end_us(call, call.funded_s)
     return CallRow(
         leg_uuid=leg.leg_uuid,
-        account=priced.account_id,
+        account=str(priced.account_id),
         product=leg.product or "",
         caller=leg.caller_number,
         to=priced.number.digits or leg.priced_number,
@@ -52,7 +52,8 @@ def call_row(live: LiveCall) -> CallRow:
 def balance_row(payer: Payer, today: date) -> BalanceRow:
     account = payer.account
     return BalanceRow(
-        account.account_id, account.name, str(account.available), account.currency, account.calls_up,
+        str(account.account_id), account.name, str(account.available),
+        str(account.balance + account.credit_limit), account.currency, account.calls_up,
         str(account.spent_today(today)),
     )  # fmt: skip
 

@@ -36,6 +36,8 @@ VIEWERS_MAX: Final = 20
 LINGER_S: Final = 60.0
 KEEP_ALIVE_S: Final = 10.0
 KEEP_ALIVE: Final = b": still here\n\n"
+#: After so long a stream ends, and whoever comes back for the rest is asked for a token again.
+STREAM_MAX_S: Final = 300.0
 
 
 class ViewersFullError(EslAgentError):
@@ -200,6 +202,7 @@ class Viewer:
         self._seen = seen
         self._sees_all = sees_all
         self._pieces: Iterator[bytes] = iter(())
+        self._until = monotonic() + STREAM_MAX_S
         self._is_closed = False
 
     def __iter__(self) -> Viewer:
@@ -207,7 +210,7 @@ class Viewer:
 
     def __next__(self) -> bytes:
         """The next of the stream; waits for it."""
-        while not self._is_closed:
+        while not self._is_closed and monotonic() < self._until:
             piece = next(self._pieces, None)
             if piece is not None:
                 return piece

@@ -28,7 +28,7 @@ class CallRow(Row, frozen=True):
     """
 
     leg_uuid: str
-    account: int
+    account: str  # a number that a browser's floats could not hold
     product: str
     caller: str
     to: str
@@ -61,9 +61,10 @@ class CallRow(Row, frozen=True):
 class BalanceRow(Row, frozen=True):
     """An account whose money is near its end."""
 
-    account: int
+    account: str
     name: str
     available: str
+    funds: str  # what its calls use up: `available`, and what they hold
     currency: str
     calls_up: int
     spent_today: str

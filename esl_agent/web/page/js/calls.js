@@ -1,21 +1,53 @@
 // What is counted of the calls that are up.
 
-import { costOf } from "./money.js";
+import { amountOf, costOf } from "./money.js";
 
 // So near the end of its money a call is about to be cut.
 export const SOON_US = 300_000_000;
 const URGENT_US = 60_000_000;
+const US_PER_MINUTE = 60_000_000;
 
-/** When the call's money ends: all that its account has, where that is known; null: it is free, or not answered. */
-export function endOf(call) {
-  if (call.phase !== "talking") return null;
-  return call.isLow ? call.paidUntilUs : (call.fundedUntilUs ?? call.paidUntilUs);
+/**
+ * Count when the money of each call ends: `moneyEndsUs`, null where it is free or not answered.
+ *
+ * A call that got no more ends when what is held for it does.  Any other may go on with all that its
+ * account had when it was last asked, and shares that with the account's other calls: of the accounts
+ * that are near their end the page knows what they have left.
+ */
+export function countEnds(calls, balances, nowUs) {
+  const uses = useByAccount(calls, balances, nowUs);
+  for (const call of calls.values()) {
+    if (call.phase !== "talking" || call.paidUntilUs === null) {
+      call.moneyEndsUs = null;
+    } else if (call.isLow) {
+      call.moneyEndsUs = call.paidUntilUs;
+    } else {
+      const shared = sharedEndUs(uses.get(call.account), balances.get(call.account), nowUs);
+      call.moneyEndsUs = Math.max(Math.min(call.fundedUntilUs, shared), call.paidUntilUs);
+    }
+  }
+}
+
+// What the calls of each account near its end cost so far, and together in a minute.
+function useByAccount(calls, balances, nowUs) {
+  const uses = new Map([...balances.keys()].map((account) => [account, { cost: 0, rate: 0 }]));
+  for (const call of calls.values()) {
+    const use = uses.get(call.account);
+    if (!use || call.answeredUs === null) continue;
+    use.cost += costOf(call, nowUs);
+    use.rate += (call.rate + call.forwardingRate) / 100;
+  }
+  return uses;
+}
+
+function sharedEndUs(use, balance, nowUs) {
+  if (!use?.rate) return Infinity;
+  return nowUs + (Math.max(amountOf(balance.funds) - use.cost, 0) / use.rate) * US_PER_MINUTE;
 }
 
 /** Microseconds that are left; Infinity where nothing ends. */
 export function leftUs(call, nowUs) {
-  const endUs = endOf(call);
-  return endUs === null ? Infinity : Math.max(endUs - nowUs, 0);
+  return call.moneyEndsUs === null ? Infinity : Math.max(call.moneyEndsUs - nowUs, 0);
 }
 
 /** How urgent that is: "bad" within a minute, "warn" within five, else null. */
@@ -50,5 +82,5 @@ export function countCalls(calls, nowUs) {
 
 /** Whether the call is of that account, or from or to a number that has these digits. */
 export function matches(call, query) {
-  return String(call.account) === query || [call.caller, call.to, call.forwardedFrom].some((each) => each?.includes(query));
+  return call.account === query || [call.caller, call.to, call.forwardedFrom].some((each) => each?.includes(query));
 }

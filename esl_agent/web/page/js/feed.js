@@ -4,6 +4,7 @@ const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 10_000;
 // The agent says something every second; a line that is silent for so long is dead.
 const SILENCE_MAX_MS = 15_000;
+const STEADY_MS = 5_000;
 
 export class Feed {
   /** `take(event, data)` is called for each event; `changed(status)` with "up", "lost", "denied" or "full". */
@@ -21,7 +22,10 @@ export class Feed {
   async run() {
     let waitMs = RETRY_MIN_MS;
     for (;;) {
+      const begunAtMs = performance.now();
       const status = await this._listen();
+      // The agent ends what has gone on for long, to ask for the token again: nothing is amiss.
+      if (status === "ended" && performance.now() - begunAtMs > STEADY_MS) continue;
       if (status === "ended") waitMs = RETRY_MIN_MS;
       this._changed(status === "ended" ? "lost" : status);
       await new Promise((resolve) => {

@@ -2,14 +2,17 @@
 
 export class Format {
   constructor(locale) {
+    // Some countries write 05 h 13 min 56 s: too long for a column, and the language alone has 05:13:56.
+    const [language] = locale.split("-");
     this._number = new Intl.NumberFormat(locale);
-    this._clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-    this._minute = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    this._clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+    this._minute = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     this._moment = new Intl.DateTimeFormat(locale, {
       year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
       hourCycle: "h23",
     });
     this._day = new Intl.DateTimeFormat(locale, { year: "numeric", month: "long", day: "numeric" });
+    this._date = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric", timeZone: "UTC" });
     this._locale = locale;
     this._money = new Map();
     this._countries = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
@@ -60,6 +63,11 @@ export class Format {
 
   day(us) {
     return this._day.format(us / 1_000);
+  }
+
+  /** A date without a time, as the API writes it. */
+  date(text) {
+    return this._date.format(Date.parse(text));
   }
 
   country(code) {

@@ -1,6 +1,6 @@
 // The page: what it listens to, what it shows, and which of its three faces is to the front.
 
-import { soonCut } from "./calls.js";
+import { countEnds, soonCut } from "./calls.js";
 import { setAttribute, setHidden, setText } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Session } from "./session.js";
@@ -89,7 +89,7 @@ class Page {
     const [, face, rest] = /^#\/(\w+)\/(.+)$/.exec(location.hash) ?? [];
     this._face?.close();
     this._face = null;
-    if (face === "account" && /^\d+$/.test(rest)) this._face = new Account(this._words, this._session, Number(rest));
+    if (face === "account" && /^\d+$/.test(rest)) this._face = new Account(this._words, this._session, rest);
     else if (face === "search") this._face = new Found(this._words, this._session, decodeURIComponent(rest));
     setHidden(byId("overview"), this._face !== null);
     setHidden(byId("account"), !(this._face instanceof Account));
@@ -137,12 +137,13 @@ class Page {
     setAttribute(document.body, "data-line", this._line || "waiting");
     if (!this._store.isReady) return;
     const nowUs = this._store.nowUs();
+    const { calls, balances } = this._store.tables;
+    countEnds(calls, balances, nowUs);
     this._drawAbout();
     if (this._face) {
       this._face.draw(this._store, nowUs);
       return;
     }
-    const calls = this._store.tables.calls;
     const soon = soonCut(calls.values(), nowUs);
     this._figures.draw(this._store, soon, nowUs);
     this._panels.soon.draw(soon, nowUs);

@@ -9,7 +9,7 @@ export const COLUMNS = {
   ],
   alerts: ["key", "word", "level", "count", "first_us", "last_us", "stands", "ended_us", "fields"],
   refusals: ["number", "at_us", "account", "caller", "to", "reason", "detail"],
-  balances: ["account", "name", "available", "currency", "calls_up", "spent_today"],
+  balances: ["account", "name", "available", "funds", "currency", "calls_up", "spent_today"],
   minutes: ["begins_us", "admitted", "answered", "refused", "cut", "ended", "spend", "up_max"],
   calls: [
     "leg_uuid", "account", "product", "caller", "to", "country", "destination", "carrier", "forwarded_from",
@@ -31,6 +31,7 @@ export function readRow(table, row) {
     read.forwardingRate = rateOf(read.forwardingRatePerMinute);
     read.flat = amountOf(read.flat);
     read.held = amountOf(read.held);
+    read.moneyEndsUs = null; // calls.js counts it
   }
   return read;
 }

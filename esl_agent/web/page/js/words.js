@@ -78,4 +78,5 @@ export function prose(text) {
 export function translate(words) {
   document.documentElement.lang = words.lang;
   for (const node of document.querySelectorAll("[data-t]")) node.textContent = words.t(node.dataset.t);
+  for (const node of document.querySelectorAll("[data-placeholder]")) node.placeholder = words.t(node.dataset.placeholder);
 }

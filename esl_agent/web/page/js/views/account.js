@@ -6,7 +6,7 @@ import { Calls } from "./calls.js";
 import { Cdrs } from "./cdrs.js";
 
 const MOODS = { active: "good", pending: "warn", suspended: "bad", closed: "bad" };
-const FIGURES = ["available", "balance", "reserved", "credit_limit", "spent_today"];
+const FIGURES = ["available", "balance", "reserved", "credit_limit"];
 const AGAIN_MS = 5_000;
 
 export class Account {
@@ -23,7 +23,7 @@ export class Account {
     this._root = document.getElementById("account");
     this._root.replaceChildren(
       el("a", { class: "back", href: "#/" }, "← ", t("back")),
-      el("div", { class: "title" }, el("h1", { tabindex: "-1" }, t("account", { id: String(id) }), " ", this._name), this._chip),
+      el("div", { class: "title" }, el("h1", { tabindex: "-1" }, t("account", { id }), " ", this._name), this._chip),
       this._note, this._figures, live, past,
     );
     this._calls = new Calls(words, live, { id: "account-calls", title: t("account_calls") });
@@ -47,7 +47,7 @@ export class Account {
       this._show(await this._session.get(`api/v1/accounts/${this._id}`));
     } catch (error) {
       const isMissing = error.status === 404;
-      setText(this._note, isMissing ? t("account_missing", { id: String(this._id) }) : t("account_failed", { why: error.why?.(this._words) ?? String(error) }));
+      setText(this._note, isMissing ? t("account_missing", { id: this._id }) : t("account_failed", { why: error.why?.(this._words) ?? String(error) }));
     }
   }
 
@@ -60,9 +60,10 @@ export class Account {
     const since = account.state_since && format.day(Date.parse(account.state_since) * 1_000);
     const why = account.state === "active" ? [] : [account.state_reason, since && t("since", { time: since })];
     setText(this._note, [account.plan && `${t("plan")}: ${account.plan}`, ...why].filter(Boolean).join(" · "));
-    const shown = FIGURES.filter((name) => account[name] !== undefined);
+    const figures = FIGURES.map((name) => [t(name), account[name]]);
+    if (amountOf(account.day_spent)) figures.push([t("spent_on", { day: format.date(account.spent_on) }), account.day_spent]);
     this._figures.replaceChildren(
-      ...shown.map((name) => el("div", {}, el("dt", {}, t(name)), el("dd", {}, format.money(amountOf(account[name]), account.currency)))),
+      ...figures.map(([name, amount]) => el("div", {}, el("dt", {}, name), el("dd", {}, format.money(amountOf(amount), account.currency)))),
     );
   }
 }

@@ -11,7 +11,7 @@ export class Balances {
     this._body = el("tbody");
     this._table = el(
       "table", { "aria-labelledby": "balances-title" },
-      el("thead", {}, el("tr", {}, heading("col_account"), heading("available", "number"), heading("spent_today", "number"), heading("calls", "number"))),
+      el("thead", {}, el("tr", {}, heading("col_account"), heading("available", "number"), heading("spent_today", "number"), heading("col_calls", "number"))),
       this._body,
     );
     this._panel = panel("balances", words.t("balances"), "", el("div", { class: "scroll" }, this._table));
@@ -39,7 +39,7 @@ export class Balances {
       update: (balance) => {
         const { format } = this._words;
         link.setAttribute("href", `#/account/${balance.account}`);
-        setText(link, String(balance.account));
+        setText(link, balance.account);
         setText(name, balance.name);
         setText(cells[0], format.money(amountOf(balance.available), balance.currency));
         setText(cells[1], format.money(amountOf(balance.spentToday), balance.currency));

@@ -1,16 +1,19 @@
 // The table of live calls: sorted, in pages, and counted on every second.
 
-import { endOf, leftUs, moodOf } from "../calls.js";
+import { leftUs, moodOf } from "../calls.js";
 import { el, list, setAttribute, setHidden, setText } from "../dom.js";
 import { costOf } from "../money.js";
 
 const PAGE_ROWS = 50;
 const A_DAY_US = 86_000_000_000;
 
+// What a narrow window leaves out.
+const EXTRA = new Set(["caller", "carrier", "phase", "began", "held"]);
+
 const text = (value) => String(value ?? "");
 // Each column: by what it is sorted, and whether it is a number.  Numbers begin with the largest, times left with the least.
 const COLUMNS = {
-  account: { by: (call) => call.account },
+  account: { by: (call) => call.account.padStart(18) },
   caller: { by: (call) => text(call.caller) },
   to: { by: (call) => text(call.to) },
   carrier: { by: (call) => text(call.carrier) },
@@ -89,15 +92,16 @@ export class Calls {
       this.draw(...this._drawn);
     };
     const button = el("button", { type: "button", click: choose }, this._words.t(`col_${name}`));
-    return el("th", { scope: "col", class: COLUMNS[name].isNumber ? "number" : null }, button);
+    return el("th", { scope: "col", class: [COLUMNS[name].isNumber && "number", EXTRA.has(name) && "extra"].filter(Boolean).join(" ") || null }, button);
   }
 
   _row() {
     const account = el("a");
-    const [caller, carrier, phase] = [el("td", { class: "mono" }), el("td"), el("td", { class: "nowrap" })];
+    const [caller, carrier, phase] = ["mono extra", "extra", "nowrap extra"].map((kind) => el("td", { class: kind }));
     const number = el("span", { class: "mono" });
     const place = el("span", { class: "muted" });
-    const [began, talked, cost, held] = Array.from({ length: 4 }, () => el("td", { class: "number" }));
+    const [began, held] = ["number extra", "number extra"].map((kind) => el("td", { class: kind }));
+    const [talked, cost] = ["number", "number"].map((kind) => el("td", { class: kind }));
     const left = el("td", { class: "number left" });
     const node = el(
       "tr", {}, el("th", { scope: "row" }, account), caller, el("td", {}, number, " ", place), carrier, phase, began,
@@ -107,7 +111,7 @@ export class Calls {
       const { t, format } = this._words;
       setAttribute(node, "data-mood", moodOf(call, nowUs));
       setAttribute(account, "href", `#/account/${call.account}`);
-      setText(account, String(call.account));
+      setText(account, call.account);
       setText(caller, call.forwardedFrom ? `${call.caller} ↪ ${call.forwardedFrom}` : call.caller);
       setText(number, call.to);
       setText(place, call.destination || this._words.country(call.country));
@@ -124,7 +128,7 @@ export class Calls {
 
   _leftText(call, nowUs) {
     const { t, format } = this._words;
-    if (endOf(call) === null) return call.phase === "talking" ? t("no_end") : "";
+    if (call.moneyEndsUs === null) return call.phase === "talking" ? t("no_end") : "";
     const left = leftUs(call, nowUs);
     if (left > A_DAY_US) return t("over_a_day");
     const time = format.duration(left / 1_000_000);

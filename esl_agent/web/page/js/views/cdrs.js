@@ -59,7 +59,6 @@ export class Cdrs {
   _row(cdr) {
     const { format } = this._words;
     const begun = Date.parse(cdr.created_at);
-    const talkedS = cdr.duration_us / 1_000_000;
     const number = (text) => el("td", { class: "number" }, text);
     return el(
       "tr", {},
@@ -68,8 +67,8 @@ export class Cdrs {
       el("td", { class: "mono" }, cdr.caller),
       el("td", {}, el("span", { class: "mono" }, cdr.number || cdr.dialled), " ", el("span", { class: "muted" }, cdr.destination || this._words.country(cdr.country))),
       el("td", {}, this._result(cdr)), el("td", {}, cdr.carrier ?? ""),
-      number(cdr.answered_at ? format.duration(talkedS) : ""), number(cdr.answered_at ? `${format.number(cdr.billed_seconds)} s` : ""),
-      number(format.money(amountOf(cdr.charged ?? cdr.total), cdr.currency)),
+      number(cdr.answered_at ? format.duration(Number(cdr.duration_s)) : ""), number(cdr.answered_at ? `${format.number(cdr.billed_seconds)} s` : ""),
+      number(format.money(amountOf(cdr.charged), cdr.currency)),
     );
   }
 

@@ -7,6 +7,17 @@ import { panel } from "./panel.js";
 
 const SHOWN_MAX = 6;
 
+/** The calls of each account together, in the order of their first ones. */
+function byAccount(soon) {
+  const accounts = new Map();
+  for (const call of soon) {
+    const calls = accounts.get(call.account);
+    if (calls) calls.push(call);
+    else accounts.set(call.account, [call]);
+  }
+  return [...accounts.values()];
+}
+
 export class Soon {
   constructor(words) {
     this._words = words;
@@ -17,12 +28,13 @@ export class Soon {
   }
 
   draw(soon, nowUs) {
-    const shown = soon.slice(0, SHOWN_MAX);
+    const shown = byAccount(soon).slice(0, SHOWN_MAX);
+    const rest = soon.length - shown.reduce((sum, calls) => sum + calls.length, 0);
     setHidden(this._panel.empty, soon.length > 0);
     setHidden(this._list, !soon.length);
-    list(this._list, shown.map((call) => ({ call, nowUs })), ({ call }) => call.legUuid, () => this._entry());
-    setHidden(this._rest, soon.length <= SHOWN_MAX);
-    setText(this._rest, this._words.t("soon_rest", { n: soon.length - SHOWN_MAX }));
+    list(this._list, shown.map((calls) => ({ calls, nowUs })), ({ calls }) => calls[0].account, () => this._entry());
+    setHidden(this._rest, !rest);
+    setText(this._rest, this._words.t("soon_rest", { n: rest }));
   }
 
   _entry() {
@@ -35,14 +47,17 @@ export class Soon {
     const node = el("li", {}, left, el("span", {}, account, " ", to), cost, why);
     return {
       node,
-      update: ({ call, nowUs }) => {
+      update: ({ calls, nowUs }) => {
+        const [call] = calls;
+        const spent = calls.reduce((sum, each) => sum + costOf(each, nowUs), 0);
         setAttribute(node, "data-mood", moodOf(call, nowUs));
         setText(left, format.duration(leftUs(call, nowUs) / 1_000_000));
         setAttribute(account, "href", `#/account/${call.account}`);
-        setText(account, String(call.account));
+        setText(account, call.account);
         setText(to, t("to", { number: call.to }));
-        setText(cost, format.money(costOf(call, nowUs), call.currency));
-        setText(why, `${t(call.isLow ? "soon_last" : "soon_maybe")} · ${call.destination || this._words.country(call.country)}`);
+        setText(cost, format.money(spent, call.currency));
+        const more = calls.length > 1 ? t("soon_calls", { n: calls.length }) : call.destination || this._words.country(call.country);
+        setText(why, `${t(call.isLow ? "soon_last" : "soon_maybe")} · ${more}`);
       },
     };
   }

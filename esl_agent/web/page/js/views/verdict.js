@@ -50,16 +50,17 @@ export class Verdict {
   _stateList(state) {
     if (!state) return [];
     const { t } = this._words;
-    const upOrDown = (name, isUp) => ({ name, label: t(name), text: t(isUp ? "up" : "down"), mood: isUp ? "good" : "bad" });
+    const part = (name, mood, text) => ({ name, mood, line: t("state_line", { label: t(name), text }) });
+    const upOrDown = (name, isUp) => part(name, isUp ? "good" : "bad", t(isUp ? "up" : "down"));
     const waiting = state.unsettled ? t("journal_waiting", { n: state.unsettled }) : t("journal_empty");
     const journal = state.journalHasRoom
-      ? { text: waiting, mood: state.isDatabaseUp ? "good" : "warn" }
-      : { text: `${t("journal_full")}, ${waiting}`, mood: "bad" };
+      ? [state.isDatabaseUp ? "good" : "warn", waiting]
+      : ["bad", `${t("journal_full")}, ${waiting}`];
     return [
       upOrDown("state_switch", state.isSwitchUp),
       upOrDown("state_database", state.isDatabaseUp),
-      { name: "state_journal", label: t("state_journal"), ...journal },
-      { name: "state_agent", label: t("state_agent"), text: t(state.mayAct ? "active" : "in_standby"), mood: state.mayAct ? "good" : "warn" },
+      part("state_journal", ...journal),
+      part("state_agent", state.mayAct ? "good" : "warn", t(state.mayAct ? "active" : "in_standby")),
     ];
   }
 
@@ -94,7 +95,7 @@ function oneState() {
     update: (state) => {
       setAttribute(node, "data-mood", state.mood);
       setText(glyph, GLYPHS[state.mood]);
-      setText(text, `${state.label}: ${state.text}`);
+      setText(text, state.line);
     },
   };
 }
