@@ -15,6 +15,7 @@ export class Format {
     this._date = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric", timeZone: "UTC" });
     this._locale = locale;
     this._money = new Map();
+    this._list = new Intl.ListFormat(locale);
     this._countries = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
   }
 
@@ -68,6 +69,10 @@ export class Format {
   /** A date without a time, as the API writes it. */
   date(text) {
     return this._date.format(Date.parse(text));
+  }
+
+  list(texts) {
+    return this._list.format(texts);
   }
 
   country(code) {

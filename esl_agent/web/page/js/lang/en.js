@@ -21,6 +21,7 @@ export default {
     verdict: "State",
     waiting: "Waiting for the agent …",
     all_well: "Nothing is broken",
+    are_down: "Down: {names}",
     broken: { one: "{n} thing is broken", other: "{n} things are broken" },
     warned: { one: "Working, with {n} warning", other: "Working, with {n} warnings" },
     look: { one: "Working; {n} error in the last half hour", other: "Working; {n} errors in the last half hour" },
@@ -40,7 +41,6 @@ export default {
     active: "active",
     in_standby: "standby",
     since: "since {time}",
-    for: "for {time}",
     times: "{n} times",
     last: "last at {time}",
 
@@ -72,8 +72,9 @@ export default {
     refusals_last: "The last ones",
 
     alerts: "Alerts",
-    alerts_aside: "since the agent began",
+    alerts_aside: "what passed",
     alerts_none: "No alert.",
+    alerts_none_else: "No other alert than those above.",
     level_error: "Error",
     level_warning: "Warning",
     ended: "over since {time}",

@@ -1,4 +1,4 @@
-// What went wrong lately.  What is wrong now stands at the top of the page (verdict.js) as well.
+// What went wrong lately.  What is wrong now stands at the top of the page (verdict.js).
 
 import { el, list, setAttribute, setHidden, setText } from "../dom.js";
 import { prose } from "../words.js";
@@ -7,6 +7,9 @@ import { panel } from "./panel.js";
 const SHOWN_MAX = 5;
 const MOODS = { error: "bad", warning: "warn" };
 
+/** Whether what the alert says still holds. */
+export const stands = (alert) => alert.stands && alert.endedUs === null;
+
 export class Alerts {
   constructor(words) {
     this._words = words;
@@ -14,11 +17,12 @@ export class Alerts {
     this._list = el("ol", { class: "entries" });
     this._more = el("button", { type: "button", class: "quiet", "aria-expanded": "false", click: () => this._toggle() });
     this._panel = panel("alerts", words.t("alerts"), words.t("alerts_aside"), this._list, this._more);
-    setText(this._panel.empty, words.t("alerts_none"));
   }
 
   draw(store) {
-    const alerts = [...store.tables.alerts.values()].sort((one, other) => other.lastUs - one.lastUs);
+    const all = [...store.tables.alerts.values()];
+    const alerts = all.filter((alert) => !stands(alert)).sort((one, other) => other.lastUs - one.lastUs);
+    setText(this._panel.empty, this._words.t(all.length ? "alerts_none_else" : "alerts_none"));
     setHidden(this._panel.empty, alerts.length > 0);
     setHidden(this._list, !alerts.length);
     const shown = this._isOpen ? alerts : alerts.slice(0, SHOWN_MAX);

@@ -2,7 +2,7 @@
 
 import { el, list, setAttribute, setHidden, setText } from "../dom.js";
 import { prose } from "../words.js";
-import { fieldTexts } from "./alerts.js";
+import { fieldTexts, stands } from "./alerts.js";
 
 const RECENT_US = 1_800_000_000;
 const GLYPHS = { good: "✓", warn: "!", bad: "✕", wait: "…" };
@@ -19,7 +19,7 @@ export class Verdict {
   /** `line` is how the feed does: up, lost, denied, full or none yet; `lostAtMs` since when it is not up. */
   draw(store, line, lostAtMs) {
     const standing = [...store.tables.alerts.values()]
-      .filter((alert) => alert.stands && alert.endedUs === null)
+      .filter(stands)
       .sort((one, other) => (one.level === other.level ? other.firstUs - one.firstUs : one.level === "error" ? -1 : 1));
     const [mood, text] = this._judge(store, line, lostAtMs, standing);
     setAttribute(this._root, "data-mood", mood);
@@ -36,8 +36,10 @@ export class Verdict {
     if (line === "lost") return ["bad", t("lost", { time: format.clock(lostAtMs * 1_000) })];
     if (!store.isReady) return ["wait", t("waiting")];
     const { isSwitchUp, isDatabaseUp, journalHasRoom } = store.state;
-    const down = [isSwitchUp, isDatabaseUp, journalHasRoom].filter((isWell) => !isWell).length;
-    const broken = Math.max(standing.filter((alert) => alert.level === "error").length, down);
+    const down = [!isSwitchUp && "state_switch", !isDatabaseUp && "state_database", !journalHasRoom && "state_journal"];
+    const names = down.filter(Boolean).map((name) => t(name));
+    if (names.length) return ["bad", t("are_down", { names: format.list(names) })];
+    const broken = standing.filter((alert) => alert.level === "error").length;
     if (broken) return ["bad", t("broken", { n: broken })];
     if (!store.state.mayAct) return ["warn", t("standby")];
     if (standing.length) return ["warn", t("warned", { n: standing.length })];
