@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from esl_agent import config as configuration
 from esl_agent.agent.doctor.checks import Finding, Findings, Verdict, check_database, check_switch
-from esl_agent.agent.doctor.folder_checks import check_cdr_files, check_journal
+from esl_agent.agent.doctor.folder_checks import check_cdr_files, check_journal, check_recordings
 
 SIGNS: Final = {
     Verdict.GOOD: "[green]good[/]   ",
@@ -27,7 +27,7 @@ SIGNS: Final = {
 @click.option("--config", "path", type=click.Path(path_type=Path), help="The TOML file of the daemon.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each finding.")
 def doctor(path: Path | None, as_json: bool) -> None:
-    """Check the configuration, the journal, the switch, the database and the folder of CDR files.
+    """Check the configuration, the switch, the database, and the folders: journal, CDR files, recordings.
 
     Exits with 1 if anything is bad.
     """
@@ -56,4 +56,5 @@ def _findings(path: Path | None) -> Findings:
         check_database(config),
         check_switch(config),
         check_cdr_files(config),
+        check_recordings(config),
     )

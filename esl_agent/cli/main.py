@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "charge": "esl_agent.cli.charge:charge",
     "credential": "esl_agent.cli.credential:credential",
     "deck": "esl_agent.cli.deck:deck",
+    "department": "esl_agent.cli.department:department",
     "disclose": "esl_agent.cli.disclose:disclose",
     "disclosures": "esl_agent.cli.disclose:disclosures",
     "doctor": "esl_agent.cli.doctor:doctor",
@@ -41,6 +42,7 @@ COMMANDS: Final = {
     "plan": "esl_agent.cli.plan:plan",
     "quote": "esl_agent.cli.quote:quote",
     "reconcile": "esl_agent.cli.reconcile:reconcile",
+    "recording": "esl_agent.cli.recording:recording",
     "retention": "esl_agent.cli.retention:retention",
     "route": "esl_agent.cli.route:route",
     "run": "esl_agent.cli.run:run",
@@ -48,6 +50,7 @@ COMMANDS: Final = {
     "statement": "esl_agent.cli.statement:statement",
     "terms": "esl_agent.cli.terms:terms",
     "token": "esl_agent.cli.token:token",
+    "traffic": "esl_agent.cli.traffic:traffic",
 }
 
 

@@ -1,9 +1,9 @@
 """The configuration: its sections, and how it is read and checked."""
 
+from esl_agent.config.hosts import is_loopback
 from esl_agent.config.reading import (
     ConfigError,
     dunning_policy_of,
-    is_loopback,
     load,
     numbering_of,
     parse,
@@ -22,8 +22,10 @@ from esl_agent.config.sections import (
     NumberingConfig,
     OfficeConfig,
     PhonesConfig,
+    RecordingConfig,
     RetentionConfig,
     SwitchConfig,
+    TrafficConfig,
     TwinConfig,
     VariablesConfig,
     WebConfig,
@@ -42,8 +44,10 @@ __all__ = [
     "NumberingConfig",
     "OfficeConfig",
     "PhonesConfig",
+    "RecordingConfig",
     "RetentionConfig",
     "SwitchConfig",
+    "TrafficConfig",
     "TwinConfig",
     "VariablesConfig",
     "WebConfig",

@@ -18,6 +18,7 @@ from esl_agent.web.routes import (
     forecasts,
     live_calls,
     page,
+    restrictions,
     status,
 )
 
@@ -38,7 +39,17 @@ def make_app(context: Context) -> falcon.App[falcon.Request, falcon.Response]:
     app.set_error_serializer(serialize)
     app.add_error_handler(Exception, _Failed(context))
     app.add_error_handler(EslAgentError, _told)
-    for part in (status, accounts, account_acts, live_calls, cdrs, forecasts, description, page):
+    for part in (
+        status,
+        accounts,
+        account_acts,
+        live_calls,
+        cdrs,
+        forecasts,
+        restrictions,
+        description,
+        page,
+    ):
         part.add_routes(app, context)
     return app
 

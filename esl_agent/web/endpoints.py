@@ -12,7 +12,19 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final, Generic, Literal, TypeVar, get_type_hints
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import falcon
 import msgspec
@@ -103,11 +115,19 @@ def read(req: falcon.Request, endpoint: Endpoint[Any], path: Mapping[str, str]) 
     for name in path:
         if name in given:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "it stands in the path already", where=name)
-        given[name] = _convert(path[name], hints[name], name, strict=False)
+        given[name] = _convert_text(path[name], hints[name], name)
     if not endpoint.changes:
         for name in given.keys() & hints.keys() - path.keys():
-            given[name] = _convert(given[name], hints[name], name, strict=False)
+            given[name] = _convert_text(given[name], hints[name], name)
     return _convert(given, endpoint.asked, "", strict=True), body
+
+
+def _convert_text(text: object, hint: Any, where: str) -> Any:
+    """Of a path or a query, where all is text: what is null is left out, and "null" is no null."""
+    if get_origin(hint) in (Union, UnionType):
+        [hint] = [kind for kind in get_args(hint) if kind is not type(None)]
+    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return _convert(text, hint, where, strict=bare not in (int, bool))
 
 
 def _body(req: falcon.Request, body: bytes) -> dict[str, Any]:

@@ -160,7 +160,8 @@ def _secret_of(req: falcon.Request) -> str | None:
 def _host_of(header: str) -> str:
     """The name or address in a Host header, without its port."""
     if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
+        host, _, rest = header[1:].partition("]")
+        return host.lower() if rest.partition(":")[0] == "" else ""
     return header.partition(":")[0].lower()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +23,8 @@ from esl_agent.web.problems import PROBLEM_TYPE, ProblemError
 
 HEADER: Final = "Idempotency-Key"
 KEY_CHARACTERS_MAX: Final = 200
+KEY_PATTERN: Final = "[!-~]+"
+KEY: Final = re.compile(KEY_PATTERN)
 #: How long the same request that is under way already is waited for, and how often it is looked at.
 WAIT_S: Final = 5.0
 LOOK_EVERY_S: Final = 0.05
@@ -127,10 +130,10 @@ def _answered(stored: StoredAnswer) -> Answered | None:
 
 
 def _checked(sent: str) -> str:
-    if not 1 <= len(sent) <= KEY_CHARACTERS_MAX or not (sent.isascii() and sent.isprintable()):
+    if len(sent) > KEY_CHARACTERS_MAX or not KEY.fullmatch(sent):
         raise ProblemError(
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"a key is 1 to {KEY_CHARACTERS_MAX} printable characters of ASCII",
+            f"a key is 1 to {KEY_CHARACTERS_MAX} visible characters of ASCII",
             where=HEADER,
         )
     return sent

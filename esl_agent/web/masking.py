@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import overload
 
-from esl_agent.noc.log import masked
+from esl_agent.noc.log import mask_number
 from esl_agent.web.gate import Caller
 
 
@@ -14,4 +14,4 @@ def shown(caller: Caller, number: str) -> str: ...
 def shown(caller: Caller, number: str | None) -> str | None: ...
 def shown(caller: Caller, number: str | None) -> str | None:
     """The number as this caller may see it."""
-    return number if number is None or caller.sees_all else masked(number)
+    return number if number is None or caller.sees_all else mask_number(number)

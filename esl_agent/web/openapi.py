@@ -125,7 +125,7 @@ def _idempotency_key() -> dict[str, Any]:
             "type": "string",
             "minLength": 1,
             "maxLength": idempotency.KEY_CHARACTERS_MAX,
-            "pattern": "^[!-~]+$",
+            "pattern": f"^{idempotency.KEY_PATTERN}$",
         },
     }
 

@@ -13,7 +13,6 @@ from enum import Enum
 from typing import Protocol, TypeVar
 
 from esl_agent.core.admission.decision import Decision
-from esl_agent.core.admission.limits import Limits
 from esl_agent.core.admission.question import Question
 from esl_agent.core.leg import Product
 from esl_agent.core.numbering import Number
@@ -124,6 +123,15 @@ class Killed(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Quoted:
+    """By what a call would be rated."""
+
+    account: Account
+    number: Number
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
 class Rehearsed:
     """What would become of a call now."""
 
@@ -141,8 +149,8 @@ class Ports:
     health: Callable[[], Health]
     now_us: Callable[[], int]
     kill: Callable[[str], Killed]  # by the UUID of the billed leg
-    #: By the account's plan and the rates of now; raises EslAgentError where there is no price.
-    price: Callable[[Account, Limits, str, Product], tuple[Number, Price]]
+    #: By the rates of now: None without such an account, raises EslAgentError without a price.
+    quote: Callable[[Connection, int, str, Product], Quoted | None]
     #: What the rules say and what the account has free, only read.
     rehearse: Callable[[Connection, Question], Rehearsed]
     feed: Feed

@@ -9,6 +9,7 @@ application is called, so that a slow one keeps nothing but its connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from io import BytesIO
 from math import inf
@@ -128,6 +129,8 @@ class _Handler(WSGIHandler):
         try:
             body = environ["wsgi.input"].read(BODY_BYTES_MAX + 1)
         except (OSError, ValueError):  # it broke off, or is no body at all
+            with suppress(OSError):
+                self.socket.sendall(_raw_answer(HTTPStatus.BAD_REQUEST, _NO_HTTP))
             return
         self._peer.has_asked()
         self.socket.settimeout(STALL_MAX_S)
@@ -152,8 +155,10 @@ class _Handler(WSGIHandler):
             self.socket.sendall(_raw_answer(HTTPStatus.INTERNAL_SERVER_ERROR, problem))
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
-        problem = Problem(400, HTTPStatus.BAD_REQUEST.phrase, "this is not HTTP as it is understood here")
-        return "400", _raw_answer(HTTPStatus.BAD_REQUEST, problem)
+        return "400", _raw_answer(HTTPStatus.BAD_REQUEST, _NO_HTTP)
+
+
+_NO_HTTP: Final = Problem(400, HTTPStatus.BAD_REQUEST.phrase, "this is not HTTP as it is understood here")
 
 
 def _raw_answer(status: HTTPStatus, problem: Problem) -> bytes:

@@ -23,6 +23,7 @@ PAGE_ROWS_MAX: Final = 200
 #: The year 9999.
 TIME_MAX_US: Final = 253_370_764_800_000_000
 TimeUs = Annotated[int, Meta(ge=0, le=TIME_MAX_US)]
+PlaceId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 NoNul = Annotated[str, Meta(max_length=256, pattern=r"^[^\u0000]*$")]
 
 _CONTROLS: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"

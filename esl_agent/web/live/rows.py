@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from esl_agent.noc.log import NUMBER_FIELDS, masked
+from esl_agent.noc.log import NUMBER_FIELDS, mask_number
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -53,8 +53,8 @@ class CallRow(Row, frozen=True):
     is_low: bool  # no more could be held: it ends at `paid_until_us`
 
     def masked(self) -> CallRow:
-        forwarded_from = self.forwarded_from and masked(self.forwarded_from)
-        caller, to = masked(self.caller), masked(self.to)
+        forwarded_from = self.forwarded_from and mask_number(self.forwarded_from)
+        caller, to = mask_number(self.caller), mask_number(self.to)
         return msgspec.structs.replace(self, caller=caller, to=to, forwarded_from=forwarded_from)
 
 
@@ -87,7 +87,9 @@ class AlertRow(Row, frozen=True):
     fields: dict[str, str]
 
     def masked(self) -> AlertRow:
-        fields = {name: masked(text) if name in NUMBER_FIELDS else text for name, text in self.fields.items()}
+        fields = {
+            name: mask_number(text) if name in NUMBER_FIELDS else text for name, text in self.fields.items()
+        }
         return msgspec.structs.replace(self, fields=fields)
 
 
@@ -103,7 +105,7 @@ class RefusalRow(Row, frozen=True):
     detail: str
 
     def masked(self) -> RefusalRow:
-        caller, to = masked(self.caller), masked(self.to)
+        caller, to = mask_number(self.caller), mask_number(self.to)
         return msgspec.structs.replace(self, caller=caller, to=to)
 
 

@@ -21,7 +21,6 @@ from esl_agent.web.audit import acted, signature
 from esl_agent.web.context import Context
 from esl_agent.web.endpoints import Endpoint, add_endpoints
 from esl_agent.web.gate import Access, Caller
-from esl_agent.web.problems import ProblemError
 from esl_agent.web.routes.accounts import NO_ACCOUNT, AccountLine, existing, line_of
 from esl_agent.web.values import AccountId, Amount, Text, to_amount
 
@@ -101,18 +100,12 @@ def _set_state(
 
 def _act(context: Context, account_id: int, work: Callable[[Connection], Result]) -> Result:
     """Under the office's role; raises ProblemError where there is no such account, or no such login."""
-    if context.acts is None:
-        raise ProblemError(
-            HTTPStatus.NOT_IMPLEMENTED,
-            "this daemon has no login to the database that may act on accounts",
-            to_do="set [web] database_url to a login with the role esl_agent_office",
-        )
 
     def act(conn: Connection) -> Result:
         existing(conn, account_id)
         return work(conn)
 
-    return context.acts.work(act)
+    return context.office().work(act)
 
 
 _PROBLEMS: Final = NO_ACCOUNT | {

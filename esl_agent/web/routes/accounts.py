@@ -28,7 +28,7 @@ from esl_agent.web.endpoints import Endpoint, add_endpoints
 from esl_agent.web.gate import Access, Caller
 from esl_agent.web.masking import shown
 from esl_agent.web.problems import ProblemError
-from esl_agent.web.values import PAGE_ROWS, AccountId, Cursor, Limit, Moment, from_cursor, to_cursor
+from esl_agent.web.values import PAGE_ROWS, AccountId, Cursor, Limit, Moment, PlaceId, from_cursor, to_cursor
 
 #: What is held, and ledger lines, that are shown of one account.
 LINES_SHOWN: Final = 20
@@ -107,7 +107,7 @@ class AccountAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def list_(context: Context, caller: Caller, asked: AccountsAsked) -> Accounts:
-    after = from_cursor(asked.cursor, int) or 0
+    after = from_cursor(asked.cursor, PlaceId) or 0
     search = asked.search.replace("\0", "").strip() if asked.search else ""
 
     def read(conn: Connection) -> list[Account]:
@@ -152,8 +152,12 @@ def existing(conn: Connection, account_id: int) -> Account:
     """The account; raises ProblemError where there is none."""
     account = find_account(conn, account_id)
     if account is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no account {account_id}", where="account_id")
+        raise no_account(account_id)
     return account
+
+
+def no_account(account_id: int) -> ProblemError:
+    return ProblemError(HTTPStatus.NOT_FOUND, f"there is no account {account_id}", where="account_id")
 
 
 def line_of(caller: Caller, account: Account) -> AccountLine:

@@ -23,6 +23,7 @@ from esl_agent.web.values import (
     Limit,
     Moment,
     NoNul,
+    PlaceId,
     TimeUs,
     Word,
     from_cursor,
@@ -176,7 +177,7 @@ def _since_us(context: Context, asked: CdrsAsked | RefusalsAsked) -> int:
 def _page(
     context: Context, which: CdrFilter, asked: CdrsAsked | RefusalsAsked
 ) -> tuple[list[CdrRow], str | None]:
-    before: CdrKey | None = from_cursor(asked.cursor, tuple[TimeUs, int, NoNul])
+    before: CdrKey | None = from_cursor(asked.cursor, tuple[TimeUs, PlaceId, NoNul])
     rows = context.reads.work(lambda conn: newest_cdrs(conn, which, asked.limit + 1, before))
     more = len(rows) > asked.limit
     page = rows[: asked.limit]

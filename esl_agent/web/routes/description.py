@@ -10,7 +10,7 @@ import msgspec
 from esl_agent.web.context import Context
 from esl_agent.web.endpoints import BASE, Endpoint
 from esl_agent.web.openapi import document
-from esl_agent.web.routes import account_acts, accounts, cdrs, forecasts, live_calls, status
+from esl_agent.web.routes import account_acts, accounts, cdrs, forecasts, live_calls, restrictions, status
 
 #: All that the API can do, in the order of the docs.
 ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
@@ -20,6 +20,7 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     *live_calls.ENDPOINTS,
     *cdrs.ENDPOINTS,
     *forecasts.ENDPOINTS,
+    *restrictions.ENDPOINTS,
 )
 
 

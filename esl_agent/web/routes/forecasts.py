@@ -12,13 +12,12 @@ import msgspec
 from esl_agent.core.admission.question import Question
 from esl_agent.core.leg import Product
 from esl_agent.core.rating import US_PER_S, rate_leg
-from esl_agent.store.limits import get_limits
 from esl_agent.web.context import Context
 from esl_agent.web.endpoints import Endpoint, add_endpoints
 from esl_agent.web.gate import Access, Caller
 from esl_agent.web.masking import shown
 from esl_agent.web.problems import ProblemError
-from esl_agent.web.routes.accounts import NO_ACCOUNT, existing
+from esl_agent.web.routes.accounts import NO_ACCOUNT, no_account
 from esl_agent.web.values import AccountId, Dialled
 
 #: The longest call that is quoted: a month.
@@ -99,10 +98,12 @@ class Rehearsal(msgspec.Struct, frozen=True):
 
 
 def quote(context: Context, caller: Caller, asked: QuoteAsked) -> Quote:
-    account, limits = context.reads.work(
-        lambda conn: (existing(conn, asked.account_id), get_limits(conn, asked.account_id))
+    quoted = context.reads.work(
+        lambda conn: context.ports.quote(conn, asked.account_id, asked.to, asked.product)
     )
-    number, price = context.ports.price(account, limits, asked.to, asked.product)
+    if quoted is None:
+        raise no_account(asked.account_id)
+    account, number, price = quoted.account, quoted.number, quoted.price
     charge = rate_leg(price, asked.seconds * US_PER_S)
     return Quote(
         account_id=account.account_id,

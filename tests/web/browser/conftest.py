@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
@@ -14,12 +14,16 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_
 from esl_agent.agent.daemon import Daemon
 from esl_agent.lab.ports import free_port
 from esl_agent.simulator.simulator import Simulator
-
 from web.conftest import Journal, Served
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 15_000
 AXE = files("axe_playwright_python").joinpath("axe.min.js")
+USUALLY: Final[dict[str, object]] = {
+    "locale": "en-CA",
+    "timezone_id": "America/Toronto",
+    "viewport": {"width": 1440, "height": 900},
+}
 #: What is always said where an agent or a network is away.
 AWAY = "Failed to load resource"
 

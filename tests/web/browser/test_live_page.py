@@ -24,8 +24,8 @@ from esl_agent.simulator.plan import CallPlan
 from esl_agent.store.accounts import NewAccount, add_account, top_up
 from esl_agent.store.cdrs import insert_cdrs
 from esl_agent.store.pool import Connection
-
 from web.conftest import UK, Served
+
 from .conftest import PATIENCE_MS, Look, Stage, barriers
 
 pytestmark = pytest.mark.browser
