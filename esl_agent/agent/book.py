@@ -238,6 +238,10 @@ class Book:
     def accounts_in_use(self) -> list[int]:
         return list(self._payers)
 
+    def payers_in_use(self) -> list[Payer]:
+        """The accounts in use, as they were last read."""
+        return [payer for payer in self._payers.values() if payer is not None]
+
     def barred(self) -> dict[int, Reason]:
         """The accounts in use that may make no calls, as they were last read, and why."""
         stated = ((account_id, payer) for account_id, payer in self._payers.items() if payer is not None)

@@ -57,6 +57,7 @@ from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
 from esl_agent.agent.traffic.traffic import Traffic
+from esl_agent.agent.web.heard import Heard
 from esl_agent.agent.web.ports import Parts
 from esl_agent.agent.web.serving import Serving
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
@@ -97,7 +98,8 @@ class Daemon:
         limits = config.limits
         tally = tally or Tally()
         self._config = config
-        self._log = log
+        heard = Heard()
+        self._log = log = heard.listen(log)
         self._stop = Event()
         self._has_taken_up = Event()  # the calls that are up are this daemon's to look after
         self._crashed: BaseException | None = None
@@ -218,6 +220,7 @@ class Daemon:
             tally=tally,
             now_us=self._clock.now_us,
             is_switch_up=lambda: self._link.is_connected,
+            heard=heard,
         )
         self._web = Serving(parts, log)
 

@@ -221,6 +221,7 @@ def _wrong_amounts(config: Config) -> Iterator[str]:
         "[admission] cached_account_max": config.admission.cached_account_max,
         "[phones] spike_min_amount": config.phones.spike_min_amount,
         "[office] returned_check_fee": config.office.returned_check_fee,
+        "[web] low_balance": config.web.low_balance,
     }
     for name, text in amounts.items():
         try:

@@ -211,6 +211,7 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     statement_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 3_000
     connections_max: Annotated[int, msgspec.Meta(ge=8, le=10_000)] = 200
     requests_per_second: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    low_balance: str = "5.00"
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

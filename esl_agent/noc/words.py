@@ -328,6 +328,14 @@ WORDS: Final[dict[str, Word]] = {
         "A request to the HTTP server failed for a fault of ours; calls go on.",
         "Report the line; `path` and `error` say what was asked and what failed.",
     ),
+    "PAGE_FULL": Word(
+        "warning",
+        "The live page was asked for by one more than may look on at once; he was sent away.",
+        "Close pages that nobody looks at.",
+    ),
+    "PAGE_BEHIND": Word(
+        "info", "A browser with the live page did not keep up, or was away; it was sent everything again."
+    ),
     "LIBRARY_WARNING": Word("warning", "A library in use has something to say.", "Read `text`."),
     "PARTITION_MADE": Word("info", "CDR partitions for the months ahead were made."),
     "DUNNING_REMINDER": Word(

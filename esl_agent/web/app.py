@@ -19,6 +19,7 @@ from esl_agent.web.routes import (
     health,
     live_calls,
     metrics,
+    page,
     restrictions,
     status,
 )
@@ -41,7 +42,7 @@ def make_app(context: Context) -> falcon.App[falcon.Request, falcon.Response]:
     app.add_error_handler(Exception, _Failed(context))
     app.add_error_handler(EslAgentError, _told)
     api = (status, accounts, account_acts, live_calls, cdrs, forecasts, restrictions, description)
-    for part in (health, metrics, *api):
+    for part in (health, metrics, page, *api):
         part.add_routes(app, context)
     return app
 

@@ -20,6 +20,7 @@ from esl_agent.core.price import Price
 from esl_agent.errors import EslAgentError
 from esl_agent.store.accounts import Account
 from esl_agent.store.pool import Connection
+from esl_agent.web.live.feed import Feed
 
 Result = TypeVar("Result")
 #: By which live calls are ordered: when they began, and the UUID of the billed leg.
@@ -150,3 +151,4 @@ class Ports:
     quote: Callable[[Connection, int, str, Product], Quoted | None]
     #: What the rules say and what the account has free, only read.
     rehearse: Callable[[Connection, Question], Rehearsed]
+    feed: Feed

@@ -18,6 +18,7 @@ from esl_agent.agent.inbox import Inbox
 from esl_agent.agent.money.holder import Holder
 from esl_agent.agent.money.settler import Settler
 from esl_agent.agent.policies import call_policy_of, operator_policy_of
+from esl_agent.agent.web.heard import Heard
 from esl_agent.agent.web.live import LiveCalls
 from esl_agent.config import Config, switch_name_of
 from esl_agent.core.admission.question import Question
@@ -27,6 +28,7 @@ from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.tally import Tally
 from esl_agent.store.pool import Connection
+from esl_agent.web.live.feed import Feed
 from esl_agent.web.ports import Health, Killed, Ports, Quoted, Rehearsed
 
 #: What the log says of a call that a person ended.
@@ -54,21 +56,23 @@ class Parts:
     tally: Tally
     now_us: Callable[[], int]  # by the switch's clock
     is_switch_up: Callable[[], bool]
+    heard: Heard
 
 
-def ports_of(parts: Parts, metrics: Callable[[str], tuple[bytes, str]]) -> Ports:
+def ports_of(parts: Parts, feed: Feed, metrics: Callable[[str], tuple[bytes, str]]) -> Ports:
     return Ports(
         live=LiveCalls(parts.desk, parts.now_us),
-        health=lambda: _health(parts),
+        health=lambda: health_of(parts),
         metrics=metrics,
         now_us=parts.now_us,
         kill=lambda leg_uuid: _kill(parts, leg_uuid),
         quote=lambda conn, account_id, to, product: _quote(parts, conn, account_id, to, product),
         rehearse=lambda conn, question: _rehearse(parts, conn, question),
+        feed=feed,
     )
 
 
-def _health(parts: Parts) -> Health:
+def health_of(parts: Parts) -> Health:
     return Health(
         switch=switch_name_of(parts.config),
         is_switch_up=parts.is_switch_up(),

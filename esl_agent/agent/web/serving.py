@@ -9,6 +9,7 @@ from gevent.event import Event
 
 from esl_agent.agent.web.books import PooledBooks
 from esl_agent.agent.web.metrics import exposition_of
+from esl_agent.agent.web.page import Page
 from esl_agent.agent.web.ports import Parts, ports_of
 from esl_agent.noc.log import Log
 from esl_agent.switch.errors import DoorError
@@ -32,9 +33,11 @@ class Serving:
         self._reads = PooledBooks(config.database.url, config, log)
         url = config.web.database_url
         self._acts = PooledBooks(url, config, log) if url else None
+        self._page = Page(parts, log)
+        self._running: gevent.Greenlet[..., None] | None = None
         context = Context(
             config,
-            ports_of(parts, exposition_of(parts).render),
+            ports_of(parts, self._page.feed, exposition_of(parts).render),
             self._reads,
             self._acts,
             Gate(config.web, self._reads, parts.now_us, log),
@@ -50,6 +53,7 @@ class Serving:
         """Returns at once; an address that can't be had is tried again until `stop` is set."""
         if self._config.web.port:
             gevent.spawn(self._open, stop)
+            self._running = gevent.spawn(self._page.run, self._reads)
 
     def _open(self, stop: Event) -> None:
         is_told = False
@@ -67,6 +71,8 @@ class Serving:
 
     def close(self) -> None:
         self._server.stop(LEAVE_S)
+        if self._running is not None:
+            self._running.kill()
         for books in (self._reads, self._acts):
             if books is not None:
                 books.close()

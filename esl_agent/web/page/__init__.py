@@ -1,0 +1,1 @@
+"""The live page, as the browser gets it: no build step, nothing from elsewhere."""
