@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -136,6 +137,32 @@ def test_sighup_reads_decks_and_plans_again(run: Callable[..., Running]) -> None
     agent.process.send_signal(signal.SIGHUP)
     assert "plans=1 decks=1" in agent.wait_for("CONFIG_RELOADED.*")[0]
     assert agent.process.poll() is None
+
+
+def test_systemd_is_told_when_it_is_ready_reloads_and_stops_and_that_it_lives(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(PATIENCE_S)
+        told: list[str] = []
+
+        def wait_told(line: str) -> None:
+            while line not in told:
+                told.extend(systemd.recv(4_096).decode().splitlines())
+
+        agent = run(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="400000")
+        wait_told("STATUS=its doors are open for calls")
+        told.clear()
+        wait_told("WATCHDOG=1")  # by now the events' and the timers' parts have to prove that they live
+        told.clear()
+        wait_told("WATCHDOG=1")
+        agent.process.send_signal(signal.SIGHUP)
+        wait_told("RELOADING=1")
+        wait_told("STATUS=decks, plans and numbers were read again")
+        agent.process.send_signal(signal.SIGTERM)
+        wait_told("STOPPING=1")
+        assert agent.ended() == 0
 
 
 def test_a_configuration_that_cannot_be_is_told_in_lines_without_a_traceback(
