@@ -9,7 +9,13 @@ import click
 
 from esl_agent.files import config_dir, dialplan_dir, sql_dir, write_out
 
-SOURCES: Final = {"config": config_dir, "dialplan": dialplan_dir, "sql": sql_dir}
+#: What can be written out: where it is, and which of its files.
+SOURCES: Final = {
+    "config": (config_dir, ("*.toml",)),
+    "dialplan": (dialplan_dir, ("**/*",)),
+    "service": (config_dir, ("systemd/*", "logrotate.d/*")),
+    "sql": (sql_dir, ("**/*",)),
+}
 
 
 @click.command()
@@ -17,6 +23,7 @@ SOURCES: Final = {"config": config_dir, "dialplan": dialplan_dir, "sql": sql_dir
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace files that are there with other content.")
 def files(what: str, folder: Path, overwrite: bool) -> None:
-    """Write the example configuration, FreeSWITCH's dialplan files, or the migrations, to FOLDER."""
-    for path in write_out(SOURCES[what](), folder, overwrite=overwrite):
+    """Write the example configuration, FreeSWITCH's dialplan, systemd's units, or the migrations, to FOLDER."""
+    source, patterns = SOURCES[what]
+    for path in write_out(source(), folder, patterns, overwrite=overwrite):
         click.echo(path)
