@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "deck": "esl_agent.cli.deck:deck",
     "disclose": "esl_agent.cli.disclose:disclose",
     "disclosures": "esl_agent.cli.disclose:disclosures",
+    "distribute": "esl_agent.cli.distribute:distribute",
     "doctor": "esl_agent.cli.doctor:doctor",
     "dunning": "esl_agent.cli.dunning:dunning",
     "files": "esl_agent.cli.files:files",
