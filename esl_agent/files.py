@@ -34,7 +34,7 @@ def config_dir() -> Path:
 def write_out(
     source: Path, target: Path, patterns: Sequence[str] = ("**/*",), *, overwrite: bool = False
 ) -> list[Path]:
-    """Copy the files under `source` that match a pattern to `target`, made if need be; returns what was written.
+    """Copy the files under `source` that match a pattern to `target`, made if need be; say what is new.
 
     A file that is there already with the same content is left alone; one with
     other content is somebody's work: raises FilesError before anything is

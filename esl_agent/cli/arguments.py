@@ -14,7 +14,20 @@ from esl_agent.store.accounts import ACCOUNT_ID_MAX
 #: Names of plans and decks, and reasons and references that people give.
 TEXT_CHARACTERS_MAX: Final = 200
 
-ACCOUNT_ID: Final = click.IntRange(1, ACCOUNT_ID_MAX)
+
+class AccountId(click.ParamType[int]):
+    """An account's number, as accountcode in FreeSWITCH."""
+
+    name = "account"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= ACCOUNT_ID_MAX):
+            self.fail(f"{text!r} isn't an account's number, 1 to {ACCOUNT_ID_MAX}", param, ctx)
+        return int(text)
+
+
+ACCOUNT_ID: Final = AccountId()
 
 
 def amount(value: str | Decimal) -> Decimal:

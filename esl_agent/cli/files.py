@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from esl_agent.cli.output import as_json_option, print_done
 from esl_agent.files import config_dir, dialplan_dir, sql_dir, write_out
 
 #: What can be written out: where it is, and which of its files.
@@ -22,8 +23,9 @@ SOURCES: Final = {
 @click.argument("what", type=click.Choice(list(SOURCES)))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace files that are there with other content.")
-def files(what: str, folder: Path, overwrite: bool) -> None:
-    """Write the example configuration, FreeSWITCH's dialplan, systemd's units, or the migrations, to FOLDER."""
+@as_json_option
+def files(what: str, folder: Path, overwrite: bool, as_json: bool) -> None:
+    """Write the example configuration, the dialplan, systemd's units, or the migrations, to FOLDER."""
     source, patterns = SOURCES[what]
-    for path in write_out(source(), folder, patterns, overwrite=overwrite):
-        click.echo(path)
+    written = write_out(source(), folder, patterns, overwrite=overwrite)
+    print_done(as_json, "\n".join(map(str, written)) or "all of them are there already", written=written)

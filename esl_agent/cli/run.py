@@ -19,8 +19,9 @@ from esl_agent.noc.log import open_log, take_library_warnings
 @click.option(
     "--config",
     "path",
+    metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The TOML file; without one, defaults and the environment count.",
+    help="The daemon's TOML file; without one, defaults and the environment count.",
 )
 def run(path: Path | None) -> None:
     """Hold, meter, cut and rate calls until told to stop.

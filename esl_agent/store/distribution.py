@@ -1,6 +1,6 @@
-"""Which tables are spread over machines by account, and which are everywhere, once Postgres is distributed (Citus).
+"""Which tables are spread over machines by account, and which are everywhere, once Postgres is distributed.
 
-docs/scaling.md says when to; tests hold each migration and each statement to these lists.
+That is with Citus; docs/scaling.md says when to. Tests hold each migration and each statement to these lists.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import psycopg
 from esl_agent.errors import EslAgentError
 from esl_agent.store.pool import Connection
 
-#: Spread by account_id, which each key and foreign key of theirs has.  A table comes behind those it refers to.
+#: Spread by account_id, which each key and foreign key has.  A table comes behind those that it refers to.
 DISTRIBUTED: Final = (
     "accounts",
     "account_limits",
@@ -44,7 +44,7 @@ REFERENCE: Final = (
     "terms_versions",
 )
 
-#: On the machine alone that daemons and commands connect to: its own state, and registers that are written one by one.
+#: On the machine alone that daemons and commands connect to: its own state, and registers.
 LOCAL: Final = (
     "schema_migrations",
     "leases",
@@ -71,7 +71,7 @@ def missing(conn: Connection) -> list[Step]:
     """What has yet to be done, in order; raises NotDistributable where the extension is not there."""
     if conn.execute("SELECT 1 FROM pg_extension WHERE extname = 'citus'").fetchone() is None:
         raise NotDistributable(
-            "this database has no Citus: nothing is to be distributed, and nothing has to be. Where one Postgres"
+            "this database has no Citus: nothing can be distributed, nor has to be. Where one Postgres"
             " is outgrown, docs/scaling.md says how to get there"
         )
     done = {name for (name,) in conn.execute("SELECT logicalrelid::text FROM pg_dist_partition")}

@@ -16,10 +16,10 @@ from fixtures.statements import Level, Statement, levels, statements
 from esl_agent.store.distribution import DISTRIBUTED, LOCAL, REFERENCE
 from esl_agent.store.pool import Connection, connected
 
-#: Statements that are for all accounts at once, and so for all machines: by file, kind and table.  Nothing that
-#: a call waits for is among them but the start of a daemon (open_holds).
+#: Statements that are for all accounts at once, and so for all machines: by file, kind and table.  No call
+#: waits for one of them.
 FOR_ALL_ACCOUNTS: Final = {
-    # Lists and sums of the office, and what is due on a day; conditions on an account are put behind the base.
+    # Lists and sums of the office, and what is due on a day; a condition on an account is put behind.
     ("office/arrears.py", "select", "invoices"),
     ("office/charges.py", "select", "charges"),
     ("office/charges.py", "select", "recurring_charges"),
@@ -95,7 +95,9 @@ def test_a_foreign_key_stays_within_the_account_or_refers_to_what_is_everywhere(
         where = f"{table} refers to {other}"
         if table in DISTRIBUTED and other in DISTRIBUTED:
             assert ("account_id", "account_id") in zip(columns, others, strict=True), where
-            assert DISTRIBUTED.index(other) <= DISTRIBUTED.index(table), f"{where}, which is distributed later"
+            assert DISTRIBUTED.index(other) <= DISTRIBUTED.index(table), (
+                f"{where}, which is distributed later"
+            )
         else:
             assert other in REFERENCE, where
             assert table not in LOCAL, where

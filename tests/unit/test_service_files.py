@@ -1,4 +1,4 @@
-"""The files that make a service of it: systemd's units and logrotate's rule, as the tools themselves read them."""
+"""The files that make a service of it, systemd's units and logrotate's rule, as the tools read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from esl_agent.config import Config
 
 ETC = Path(__file__).parents[2] / "etc"
 UNITS = sorted((ETC / "systemd").glob("*.service"))
-#: "OK" for systemd-analyze; what is left over 1.0 is that it has to talk to networks and other users' sockets.
+#: "OK" for systemd-analyze; most of what is left is that it has to talk to networks and other users.
 EXPOSURE_MAX = 1.6
 
 
@@ -49,7 +49,9 @@ def test_systemd_rates_the_exposure_of_a_unit_as_good(unit: Path) -> None:
 
 
 def test_the_unit_of_several_daemons_is_that_of_one_with_names_of_their_own() -> None:
-    single, several = ((ETC / "systemd" / name).read_text() for name in ("esl-agent.service", "esl-agent@.service"))
+    single, several = (
+        (ETC / "systemd" / name).read_text() for name in ("esl-agent.service", "esl-agent@.service")
+    )
     for own, shared in {
         "/etc/esl-agent/%i.toml": "/etc/esl-agent/esl-agent.toml",
         "Description=esl-agent %i:": "Description=esl-agent:",
