@@ -15,7 +15,7 @@ from esl_agent.store.accounts import ACCOUNT_ID_MAX
 TEXT_CHARACTERS_MAX: Final = 200
 
 
-class AccountId(click.ParamType[int]):
+class AccountId(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """An account's number, as accountcode in FreeSWITCH."""
 
     name = "account"
