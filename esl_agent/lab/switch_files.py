@@ -12,7 +12,7 @@ from esl_agent.lab.network import Network
 
 
 def write_switch_files(conf: Path, dialplan: Path, people: Network, without: Collection[str] = ()) -> None:
-    """All of `conf` but its variables; `dialplan` is the folder as shipped, `without` has modules to leave out."""
+    """All of `conf` but its variables; `dialplan` is the folder as shipped, without some modules."""
     shutil.copytree(dialplan, conf / "dialplan", dirs_exist_ok=True)
     whole = resources.files("esl_agent.lab").joinpath("conf", "freeswitch.xml").read_text(encoding="utf-8")
     for module in without:

@@ -50,7 +50,7 @@ def read_compose(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 class ComposeRun:
-    """The services of the file, as processes; `database_url` is the server in place of the service postgres."""
+    """The services of the file, as processes; `database_url` stands for the service postgres."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], database_url: str) -> None:
         self.file = read_compose(environment)

@@ -1,4 +1,4 @@
-"""compose.yaml: accepted by compose, and all of it played on this machine, from the first migration to the CDRs."""
+"""compose.yaml: accepted by compose, and all of it played here, from the migrations to the CDRs."""
 
 from __future__ import annotations
 
