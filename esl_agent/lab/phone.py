@@ -1,4 +1,4 @@
-"""`python -m esl_agent.lab.phone`: a customer's phone that places one call by SIPp, to try an installation."""
+"""`python -m esl_agent.lab.phone`: a customer's phone that places a call by SIPp, to try an installation."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def blocks() -> list[str]:
 
 
 def vanilla(binary: Path, folder: Path) -> None:
-    """A copy of the configuration that FreeSWITCH came with, without SIP profiles: their ports may be in use."""
+    """What FreeSWITCH came with, without its SIP profiles, whose ports may be in use."""
     prefix = binary.resolve().parent.parent
     found = next((prefix / name for name in VANILLA if (prefix / name / "vars.xml").exists()), None)
     if found is None:
@@ -77,9 +77,8 @@ def test_the_guide_leads_to_a_rated_call(postgres: EmbeddedPostgres, tmp_path: P
     for name in FOLDERS:
         (tmp_path / name).mkdir(exist_ok=True)
     options = " ".join(f"-{name} {tmp_path / name}" for name in ("conf", *FOLDERS))
-    (tmp_path / "restart").write_text(
-        f"{binary} -nonat -nonatmap -nc -nf -np -nocal {options} > {tmp_path}/console 2>&1 & echo $! > {tmp_path}/pid\n"
-    )
+    start = f"{binary} -nonat -nonatmap -nc -nf -np -nocal {options} > {tmp_path}/console 2>&1"
+    (tmp_path / "restart").write_text(f"{start} & echo $! > {tmp_path}/pid\n")
     given = SETTINGS.format(
         folder=tmp_path, customer=free_port(), carrier=free_port(), far_end=free_port(),
         url=postgres.ensure_database("install_guide"),
