@@ -11,6 +11,7 @@ from typing import Final
 import psycopg
 
 from esl_agent.errors import EslAgentError
+from esl_agent.files import sql_dir
 from esl_agent.store.pool import Connection
 
 #: Spread by account_id, which each key and foreign key has.  A table comes behind those that it refers to.
@@ -84,12 +85,21 @@ def missing(conn: Connection) -> list[Step]:
     return [step for step in steps if step.table not in done]
 
 
+def one_by_one(conn: Connection) -> None:
+    """Have money held and settled a leg at a time, so that each statement is about one account."""
+    conn.execute((sql_dir() / "citus" / "one_by_one.sql").read_bytes())
+
+
 def distribute(conn: Connection) -> list[Step]:
     """Do what is missing, with the rows that are there, and say what that was.
 
     Each table is a transaction of its own, so one that fails can be gone on from; no daemon may be at work.
+    The functions that hold and settle money are replaced by those that Citus can run.
     """
     steps = missing(conn)
+    with conn.transaction():
+        conn.execute("SET LOCAL citus.enable_ddl_propagation TO off")  # they run where daemons connect to
+        one_by_one(conn)
     for step in steps:
         try:
             conn.execute(step.sql)
