@@ -271,9 +271,9 @@ def change_billing(conn: Connection, account_id: int, new: Billing) -> Account:
                 is_taxed = coalesce(%(is_taxed)s, is_taxed),
                 language = coalesce(%(language)s, language),
                 address = coalesce(%(address)s, address),
-                calls_invoiced_since = CASE %(calls_are_invoiced)s::boolean
-                    WHEN true THEN coalesce(calls_invoiced_since, %(now)s)
-                    WHEN false THEN NULL
+                calls_invoiced_since = CASE
+                    WHEN %(calls_are_invoiced)s::boolean THEN coalesce(calls_invoiced_since, %(now)s)
+                    WHEN NOT %(calls_are_invoiced)s::boolean THEN NULL
                     ELSE calls_invoiced_since END
             WHERE account_id = %(account_id)s
             """,

@@ -1,4 +1,4 @@
-"""The pages name only what there is: words of the log, commands and options, files, settings, and each other."""
+"""The pages name only what there is: words of the log, commands, options, files, settings, each other."""
 
 from __future__ import annotations
 
