@@ -6,7 +6,7 @@ there is: that is the store's to decide, statement by statement.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -15,6 +15,7 @@ from esl_agent.core.admission.carriers import Carrier
 from esl_agent.core.admission.facts import AccountState
 from esl_agent.core.admission.limits import NO_LIMITS, Limits, TollFree
 from esl_agent.core.admission.reasons import Reason
+from esl_agent.core.admission.restricted import REASON_OF_ACTION, limits_under
 from esl_agent.core.admission.rules import REASON_OF_STATE
 from esl_agent.core.leg import Direction, Leg, Product
 from esl_agent.core.numbering import Number, Numbering
@@ -23,12 +24,16 @@ from esl_agent.core.office.terms import TermsVersion
 from esl_agent.core.prefix_map import PrefixMap
 from esl_agent.core.price import UNPRICED, Price
 from esl_agent.core.tariff import NEVER_CHARGED, DeckHistory, NoRate, Plan, price_call
-from esl_agent.store import accounts, decks, numbers, plans, routes, terms
+from esl_agent.core.traffic.restriction import Key, Restriction, open_at
+from esl_agent.core.traffic.verdict import Action
+from esl_agent.store import accounts, decks, departments, numbers, plans, routes, terms
 from esl_agent.store.accounts import Account
 from esl_agent.store.decks import KnownDecks
+from esl_agent.store.departments import Department
 from esl_agent.store.limits import find_limits
 from esl_agent.store.numbers import OwnedNumber
 from esl_agent.store.pool import Connection
+from esl_agent.store.restrictions import find_open
 
 #: Accounts remembered, known or not; beyond it the book forgets all and asks again.
 ACCOUNTS_MAX: Final = 200_000
@@ -72,17 +77,27 @@ class Payer:
 
     account: Account
     limits: Limits
+    restrictions: tuple[Restriction, ...] = ()  # that were open when they were read
 
 
 class Book:
-    def __init__(self, numbering: Numbering, database: Connects, home_currency: str = "CAD") -> None:
+    def __init__(
+        self,
+        numbering: Numbering,
+        database: Connects,
+        home_currency: str = "CAD",
+        toll_free_when_off: TollFree = TollFree.OFF,
+    ) -> None:
         self._numbering = numbering
         self._database = database
         self._home_currency = home_currency
+        self._toll_free_when_off = toll_free_when_off
         self._tariffs = Tariffs()
         self._decks_since_us: int | None = None  # None: as they were in effect when they were read
         self._numbers: Mapping[str, OwnedNumber] = {}
+        self.departments: Mapping[str, Department] = {}  # by number, digits
         self._payers: dict[int, Payer | None] = {}
+        self._spoken: dict[int, dict[Key, Restriction]] = {}
 
     # Keeping it up to date.
 
@@ -104,11 +119,16 @@ class Book:
     def refresh(self) -> None:
         """Read again what customers and operators change all day: accounts in use, and numbers."""
         self.refresh_numbers()
+        self.refresh_departments()
         self.refresh_payers(self.accounts_in_use())
 
     def refresh_numbers(self) -> None:
         with self._database.connection() as conn:
             self._numbers = numbers.load_all(conn)
+
+    def refresh_departments(self) -> None:
+        with self._database.connection() as conn:
+            self.departments = departments.load_all(conn)
 
     def refresh_payers(self, account_ids: Collection[int]) -> None:
         """Read these accounts again, those of them that are in use."""
@@ -127,6 +147,7 @@ class Book:
             "decks": len(tariffs.decks),
             "routes": len(tariffs.routes),
             "numbers": len(self._numbers),
+            "departments": len(self.departments),
         }
 
     def known_decks(self) -> KnownDecks:
@@ -152,6 +173,61 @@ class Book:
             with self._database.connection() as conn:
                 self._payers[account_id] = _read_payers(conn, [account_id]).get(account_id)
         return self._payers[account_id]
+
+    def payer_at(self, account_id: int, at_us: int) -> Payer | None:
+        """As `payer`, with the restrictions that are open then, and the limits that they leave."""
+        payer = self.payer(account_id)
+        if payer is None:
+            return None
+        restrictions = self.restrictions(account_id, at_us)
+        if restrictions == payer.restrictions == ():
+            return payer
+        limits = limits_under(payer.limits, restrictions, self._toll_free_when_off)
+        return Payer(payer.account, limits, restrictions)
+
+    def restrictions(self, account_id: int, at_us: int) -> tuple[Restriction, ...]:
+        """Those of the account that are open then, as far as is known here."""
+        payer = self._payers.get(account_id)
+        written = payer.restrictions if payer else ()
+        spoken = self._spoken.get(account_id)
+        return open_at((*written, *spoken.values()) if spoken else written, at_us)
+
+    def speak(self, restriction: Restriction) -> None:
+        """It holds here from now on, before it is written; once it is, `unspeak` it."""
+        self._spoken.setdefault(restriction.account_id, {})[restriction.key] = restriction
+
+    def unspeak(self, restriction: Restriction) -> None:
+        of_account = self._spoken.get(restriction.account_id, {})
+        of_account.pop(restriction.key, None)
+        if not of_account:
+            self._spoken.pop(restriction.account_id, None)
+
+    def accounts_cut(self, at_us: int) -> set[int]:
+        """The accounts in use with a restriction that ends calls."""
+        known = {account_id for account_id, payer in self._payers.items() if payer and payer.restrictions}
+        return {
+            account_id
+            for account_id in known | self._spoken.keys()
+            if any(each.ends_calls for each in self.restrictions(account_id, at_us))
+        }
+
+    def ended_by_traffic(self, priced: Priced, at_us: int) -> Reason | None:
+        """Why a call that is up is to end, where one of its account's restrictions ends such calls."""
+        ending = [each for each in self.restrictions(priced.account_id, at_us) if each.ends_calls]
+        return self._stopped(priced.leg, priced.number, ending) if ending else None
+
+    def _stopped(self, leg: Leg, number: Number, restrictions: Iterable[Restriction]) -> Reason | None:
+        """By which of them, in the word of admission; emergency calls by none."""
+        if number.number_class in NEVER_CHARGED:
+            return None
+        goes_out = leg.product is not Product.INBOUND
+        caller = self._parse(leg.caller_number) if goes_out else None
+        ours = {leg.forwarded_from, caller and caller.digits, None if goes_out else number.digits}
+        numbers = {each for each in ours if each}
+        for each in restrictions:
+            if each.stops(number.number_class, numbers, goes_out=goes_out):
+                return REASON_OF_ACTION[each.action]
+        return None
 
     def accounts_in_use(self) -> list[int]:
         return list(self._payers)
@@ -238,7 +314,7 @@ class Book:
         if number is None or owned is None or not owned.is_did:
             return None
         leg = replace(leg, account_id=owned.account_id, product=Product.INBOUND, priced_number=number.digits)
-        payer, _ = self._ask_payer(owned.account_id, is_over=is_over)
+        payer, _ = self._ask_payer(owned.account_id, leg.created_us, is_over=is_over)
         plan = self.plan_of(payer) if payer else None
         if payer is None or plan is None:
             return Priced(leg, owned.account_id, number, UNPRICED, self._home_currency)
@@ -247,7 +323,7 @@ class Book:
 
     def _price_outbound(self, leg: Leg, *, is_over: bool) -> Priced:
         number = self._parse(leg.priced_number)
-        payer, is_known = self._ask_payer(leg.account_id, is_over=is_over)
+        payer, is_known = self._ask_payer(leg.account_id, leg.created_us, is_over=is_over)
         account_id = payer.account.account_id if payer else 0
         currency = payer.account.currency if payer else self._home_currency
         plan = self.plan_of(payer) if payer else None
@@ -256,6 +332,9 @@ class Book:
             price = self.price_under(plan or NOBODYS_PLAN, number, product, leg.created_us)
             return Priced(leg, account_id, number, price, currency)
         reason = _reason_against(number, payer, plan, is_known=is_known, is_over=is_over)
+        if reason is None and number is not None and payer is not None and not is_over:
+            suspended = [each for each in payer.restrictions if each.action is not Action.TOLL_FREE_OFF]
+            reason = self._stopped(leg, number, suspended)
         if reason is None and number is not None and plan is not None:
             try:
                 price = self.price_under(plan, number, product, leg.created_us)
@@ -271,10 +350,10 @@ class Book:
         except NumberError:
             return None
 
-    def _ask_payer(self, account_id: int | None, *, is_over: bool) -> tuple[Payer | None, bool]:
+    def _ask_payer(self, account_id: int | None, at_us: int, *, is_over: bool) -> tuple[Payer | None, bool]:
         """The payer, and whether that is certain; raises one of OUTAGE of a leg that is over."""
         try:
-            return (self.payer(account_id) if account_id is not None else None), True
+            return (self.payer_at(account_id, at_us) if account_id is not None else None), True
         except OUTAGE:
             if is_over:
                 raise
@@ -296,7 +375,11 @@ def _reason_against(
 def _read_payers(conn: Connection, account_ids: list[int]) -> dict[int, Payer]:
     limits = find_limits(conn, account_ids)
     found = accounts.find_accounts(conn, account_ids)
-    return {account_id: Payer(found[account_id], limits.get(account_id, NO_LIMITS)) for account_id in found}
+    restricted = find_open(conn, account_ids)
+    return {
+        account_id: Payer(account, limits.get(account_id, NO_LIMITS), restricted.get(account_id, ()))
+        for account_id, account in found.items()
+    }
 
 
 def _read_tariffs(conn: Connection, known: KnownDecks) -> Tariffs:

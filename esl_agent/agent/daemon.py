@@ -43,12 +43,22 @@ from esl_agent.agent.money.settler import Settler
 from esl_agent.agent.news import News
 from esl_agent.agent.phones.phone_watch import LOOK_EVERY_S, PhoneWatch
 from esl_agent.agent.phones.phones import Phones
-from esl_agent.agent.policies import cached_policy_of, call_policy_of, link_config_of, operator_policy_of
+from esl_agent.agent.policies import (
+    cached_policy_of,
+    call_policy_of,
+    link_config_of,
+    operator_policy_of,
+    when_off_of,
+)
+from esl_agent.agent.recording.recordings import LOOK_EVERY_S as RECORDINGS_EVERY_S
+from esl_agent.agent.recording.recordings import Recordings
 from esl_agent.agent.recovery.finds import Finds
 from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
 from esl_agent.agent.service_manager import ServiceManager, Watchdog
+from esl_agent.agent.traffic.enforcer import Enforcer
+from esl_agent.agent.traffic.news import RestrictionNews
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
@@ -100,7 +110,7 @@ class Daemon:
             statement_timeout_ms=config.database.statement_timeout_ms,
         )
         self._database = Database(self._pool, config.database.url, log)
-        self._book = Book(numbering_of(config), self._database)
+        self._book = Book(numbering_of(config), self._database, toll_free_when_off=when_off_of(config))
         self._timers = Timers(
             self._clock.now_us, lambda leg_uuid, timer: self.desk.timer_rang(leg_uuid, timer)
         )
@@ -121,6 +131,7 @@ class Daemon:
             queue_max=limits.queue_max,
             batch_max=limits.batch_max,
             retry_max_s=limits.retry_max_s,
+            switch=switch_name_of(config),
             freed=lambda account_ids: self.desk.money_freed(account_ids),
         )
         self._holder = Holder(
@@ -132,21 +143,26 @@ class Daemon:
             switch=switch_name_of(config),
             may_act=self._duty.may_act,
         )
-        self._switchboard = switchboard = Switchboard(self._link.order, log, may_act=self._duty.may_act)
+        now_us, may_act = self._clock.now_us, self._duty.may_act
+        self._recordings = Recordings(
+            config.recording, self._database, lambda: self._book.departments, log, now_us, may_act=may_act
+        )
+        self._switchboard = switchboard = Switchboard(self._link.order, log, may_act=may_act)
         self.desk = Desk(
             policy=self._policy,
             book=self._book,
-            now_us=self._clock.now_us,
+            now_us=now_us,
             timers=self._timers,
             ask_hold=self._holder.ask,
-            settle=self._settler.settle,
+            settle=self._recordings.watching(self._settler.settle),
             release=self._settler.release,
+            keep_answer=self._settler.answer,
             switchboard=switchboard,
             log=log,
             live_max=limits.live_calls_max,
             ends_barred=config.admission.suspended_calls == "end",
             sounds=Sounds(switchboard, config.budget.warn_sound, config.budget.end_announcement),
-            may_act=self._duty.may_act,
+            may_act=may_act,
         )
         self._cdr_folder = ThreadedCdrFolder.of(config)
         self._cdr_sweeper = CdrSweeper(
@@ -163,7 +179,17 @@ class Daemon:
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
         self._phone_watch = PhoneWatch(config.phones, self._database, log, may_act=self._duty.may_act)
-        self._news = News(self._book, self.desk, self._phones)
+        restriction_news = RestrictionNews(self._database, log, self._duty.may_act)
+        self._news = News(self._book, self.desk, self._phones, restriction_news, self._clock.now_us)
+        self.enforcer = Enforcer(
+            config,
+            book=self._book,
+            desk=self.desk,
+            database=self._database,
+            now_us=self._clock.now_us,
+            may_act=self._duty.may_act,
+            log=log,
+        )
         self._listener = Listener(
             config.database.listen_url or config.database.url,
             self._news.changed,
@@ -184,6 +210,7 @@ class Daemon:
             settle=settler.settle,
             release=settler.release,
             has_journal_room=lambda: settler.is_accepting,
+            can_record=self._recordings.room.can_record,
             cached=CachedFunds(cached_policy_of(config)),
             deadline_s=config.deadline_ms / 1_000,
             log=self._log,
@@ -235,10 +262,13 @@ class Daemon:
             self._inbox.run,
             self._recovery.run,
             self._phone_watch.run,
+            *self.enforcer.parts,
+            self._recordings.run,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
             lambda: self._every(PARTITIONS_EVERY_S, self._make_partitions),
             lambda: self._every(LOOK_EVERY_S, self._phone_watch.look),
+            lambda: self._every(RECORDINGS_EVERY_S, self._recordings.look),
             self._sweep,
         )
         greenlets = [watchdog, *(gevent.spawn(part) for part in parts)]
@@ -269,6 +299,7 @@ class Daemon:
         self._link.stop()
         gevent.joinall(greenlets, UPKEEP_END_S)  # one that is killed in the pool takes a connection with it
         gevent.killall(greenlets)
+        self.enforcer.stop()
         unsettled, unkept = len(self._settler), self._settler.unkept
         self._settler.close()
         self._pool.close()
@@ -304,6 +335,7 @@ class Daemon:
             if isinstance(event, RegisterAttempt):
                 self._phone_watch.heard(event)
             elif event.name != "HEARTBEAT":
+                self._recordings.heard(event)
                 self._inbox.put(event)
 
     def _link_changed(self, change: LinkChange) -> None:

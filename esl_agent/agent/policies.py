@@ -9,13 +9,16 @@ from typing import Final
 from esl_agent.agent.admission.cached import CachedPolicy
 from esl_agent.config import AdmissionConfig, BudgetConfig, Config, variable_names_of
 from esl_agent.core import money
-from esl_agent.core.admission.limits import OperatorPolicy
+from esl_agent.core.admission.limits import OperatorPolicy, TollFree
 from esl_agent.core.call import CallPolicy
 from esl_agent.switch.events import REGISTER_ATTEMPT, TWIN_ACTIVE, TWIN_GONE
 from esl_agent.switch.link import LinkConfig
 
-#: What is heard of the switch; each is one step of a call, or proof of life.
-EVENTS: Final = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE", "HEARTBEAT")
+#: What is heard of the switch: steps of a call, a recording of it, and proof of life.
+EVENTS: Final = (
+    *("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE"),
+    *("RECORD_START", "RECORD_STOP", "HEARTBEAT"),
+)
 
 
 def call_policy_of(config: BudgetConfig) -> CallPolicy:
@@ -29,6 +32,11 @@ def operator_policy_of(config: AdmissionConfig) -> OperatorPolicy:
         blocked_countries=frozenset(config.blocked_countries),
         payphone_oli=frozenset(config.payphone_oli),
     )
+
+
+def when_off_of(config: Config) -> TollFree:
+    """What becomes of toll-free calls where a restriction takes the option away."""
+    return TollFree.RATED if config.traffic.toll_free_when_off == "rate" else TollFree.OFF
 
 
 def cached_policy_of(config: AdmissionConfig) -> CachedPolicy:

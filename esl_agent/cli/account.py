@@ -15,6 +15,7 @@ from esl_agent.cli.database import configured, operator, today, with_database
 from esl_agent.cli.dunning import policy as dunning_policy
 from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table, time_text
 from esl_agent.core.money import ZERO
+from esl_agent.core.traffic.restriction import by_and_until
 from esl_agent.office.dunning import receive
 from esl_agent.office.payments import Method, NewPayment
 from esl_agent.store import accounts
@@ -22,6 +23,7 @@ from esl_agent.store.accounts import Account, Billing, CustomerType, NewAccount
 from esl_agent.store.ledger import last_entries
 from esl_agent.store.limits import get_limits
 from esl_agent.store.pool import Connection
+from esl_agent.store.restrictions import find_open
 
 #: Open reservations and ledger lines that `account show` prints.
 LINES_SHOWN: Final = 10
@@ -121,16 +123,20 @@ def list_(conn: Connection, after: int, as_json: bool) -> None:
 @as_json_option
 @with_database
 def show(conn: Connection, account_id: int, as_json: bool) -> None:
-    """One account, its limits, what is held on it for calls, and its last ledger lines."""
+    """One account, its limits and restrictions, what is held on it for calls, and its last ledger lines."""
     shown = accounts.get_account(conn, account_id)
     limited = get_limits(conn, account_id)
     held = accounts.open_reservations(conn, account_id, LINES_SHOWN)
     entries = last_entries(conn, account_id, LINES_SHOWN)
+    restricted = find_open(conn, [account_id]).get(account_id, ())
     if as_json:
-        details = {"limits": limits_as_json(limited), "open_reservations": held, "last_entries": entries}
+        details = {"limits": limits_as_json(limited), "restrictions": restricted}
+        details |= {"open_reservations": held, "last_entries": entries}
         print_json(_as_json(shown) | details)
         return
-    print_facts(_facts(shown) + [(name, limit) for name, limit in limit_facts(limited) if limit])
+    restrictions = [("restricted", f"{each.action}: {by_and_until(each)}") for each in restricted]
+    limits_shown = [(name, limit) for name, limit in limit_facts(limited) if limit]
+    print_facts([*_facts(shown), *restrictions, *limits_shown])
     if held:
         rows = [(each.leg_uuid, each.held, each.held_at) for each in held]
         print_table(("held for leg", "held", "since"), rows, numbers=("held",))

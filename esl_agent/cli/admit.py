@@ -10,7 +10,7 @@ import click
 from esl_agent.agent.admission.planning import is_emergency
 from esl_agent.agent.admission.rehearsal import Rehearsal, Stage
 from esl_agent.agent.clock import calendar, wall_us
-from esl_agent.agent.policies import call_policy_of, operator_policy_of
+from esl_agent.agent.policies import call_policy_of, operator_policy_of, when_off_of
 from esl_agent.cli.arguments import ACCOUNT_ID
 from esl_agent.cli.database import configured, with_database
 from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table
@@ -19,6 +19,7 @@ from esl_agent.core import budget
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.rules import RULES
 from esl_agent.core.leg import Product
+from esl_agent.core.traffic.restriction import by_and_until
 from esl_agent.store.pool import Connection
 
 #: No leg of a switch's has it.
@@ -72,6 +73,7 @@ def admit(
         operator_policy_of(config.admission),
         call_policy_of(config.budget),
         calendar(config.admission.time_zone)(),
+        when_off_of(config),
     )
     if caller is None:
         caller = stage.usual_caller(account_id) if account_id is not None else ""
@@ -170,6 +172,7 @@ def _facts(told: Rehearsal) -> list[tuple[str, object]]:
             ("reserved", f"{account.reserved} by {account.calls_up} calls"),
             ("available", account.available),
         ]
+    facts += [("restricted", f"{each.action}: {by_and_until(each)}") for each in told.restrictions]
     if budget.is_metered(price):
         facts += [
             ("rate a minute", f"{price.rate_per_minute} {price.destination} (deck {price.deck},"
@@ -210,6 +213,7 @@ def _as_json(told: Rehearsal) -> dict[str, object]:
         "reserved": str(account.reserved) if account else None,
         "available": str(account.available) if account else None,
         "calls_up": account.calls_up if account else None,
+        "restrictions": told.restrictions,
         "carriers": [leg.carrier.name for leg in told.legs],
         "dial_strings": told.dial_strings,
         "trace": [{"rule": each.rule, "outcome": each.outcome, "text": each.text} for each in decision.trace],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
@@ -13,6 +14,10 @@ from esl_agent.store.accounts import ACCOUNT_ID_MAX
 
 #: Names of plans and decks, and reasons and references that people give.
 TEXT_CHARACTERS_MAX: Final = 200
+
+DURATION_MAX_S: Final = 10 * 366 * 86_400
+_DURATION: Final = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
+_UNIT_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 class AccountId(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
@@ -61,6 +66,17 @@ def day(value: str | date) -> date:
         return value if isinstance(value, date) else date.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(f"{value!r} isn't a day written 2026-03-01") from None
+
+
+def duration(value: str | int) -> int:
+    """45s, 30m, 2h or 7d, in seconds."""
+    if isinstance(value, int):
+        return value
+    match = _DURATION.fullmatch(value)
+    lasts_s = int(match[1]) * _UNIT_S[match[2]] if match else 0
+    if not 0 < lasts_s <= DURATION_MAX_S:
+        raise click.BadParameter(f"{value!r} isn't a time written 45s, 30m, 2h or 7d, of ten years at most")
+    return lasts_s
 
 
 def text(value: str) -> str:

@@ -161,6 +161,7 @@ def _print(found: Summary) -> None:
             ("calls that wait", f"{found.settlements}, which cost {found.cost}"),
             ("the oldest ended", oldest),
             ("releases that wait", found.releases),
+            ("answers that wait", found.answers),
             ("broken lines", found.broken),
             ("refused by Postgres", f"{found.unwritable} in {len(found.unwritable_files)} files"),
             ("broken files", " ".join(found.broken_files) or 0),

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "completion": "esl_agent.cli.completion:completion",
     "credential": "esl_agent.cli.credential:credential",
     "deck": "esl_agent.cli.deck:deck",
+    "department": "esl_agent.cli.department:department",
     "disclose": "esl_agent.cli.disclose:disclose",
     "disclosures": "esl_agent.cli.disclose:disclosures",
     "distribute": "esl_agent.cli.distribute:distribute",
@@ -51,12 +52,14 @@ COMMANDS: Final = {
     "plan": "esl_agent.cli.plan:plan",
     "quote": "esl_agent.cli.quote:quote",
     "reconcile": "esl_agent.cli.reconcile:reconcile",
+    "recording": "esl_agent.cli.recording:recording",
     "retention": "esl_agent.cli.retention:retention",
     "route": "esl_agent.cli.route:route",
     "run": "esl_agent.cli.run:run",
     "simulate": "esl_agent.cli.simulate:simulate",
     "statement": "esl_agent.cli.statement:statement",
     "terms": "esl_agent.cli.terms:terms",
+    "traffic": "esl_agent.cli.traffic:traffic",
 }
 
 

@@ -41,6 +41,17 @@ def print_table(
     console.print(table_of(columns, rows, numbers=numbers))
 
 
+def table_text(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()
+) -> str:
+    """As `print_table`, as text."""
+    console = Console(highlight=False)
+    console.width = output_width()
+    with console.capture() as captured:
+        console.print(table_of(columns, rows, numbers=numbers))
+    return captured.get().rstrip()
+
+
 def table_of(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()
 ) -> Table:

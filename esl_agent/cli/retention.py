@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import click
 
@@ -12,6 +13,7 @@ from esl_agent.cli.output import as_json_option, print_json, print_table
 from esl_agent.office import retention as office
 from esl_agent.office.retention import RetentionPolicy
 from esl_agent.store.pool import Connection
+from esl_agent.store.recording_files import RecordingFiles
 
 
 @click.group()
@@ -28,11 +30,14 @@ def retention() -> None:
 def run(conn: Connection, on: date | None, by: str, dry_run: bool, as_json: bool) -> None:
     """Remove what has been kept for its time, as [retention] says; look with --dry-run first.
 
-    For the owner of the tables.  Ledger entries are added up, so that balances still re-add.
+    For the owner of the tables; recordings go where [recording] folder is seen.
+    Ledger entries are added up, so that balances still re-add.
     """
     config = configured().retention
     policy = RetentionPolicy(config.calls_months, config.holds_months, config.ledger_years)
-    removed = list(office.run(conn, policy, on or today(), by, dry_run=dry_run))
+    folder = configured().recording.folder
+    files = RecordingFiles(Path(folder)) if folder else None
+    removed = list(office.run(conn, policy, on or today(), by, recordings=files, dry_run=dry_run))
     if as_json:
         print_json({"removed": removed, "dry_run": dry_run})
         return

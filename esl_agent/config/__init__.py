@@ -1,8 +1,8 @@
 """The configuration: its sections, and how it is read and checked."""
 
+from esl_agent.config.hosts import is_loopback
 from esl_agent.config.reading import (
     ConfigError,
-    is_loopback,
     load,
     numbering_of,
     parse,
@@ -21,8 +21,10 @@ from esl_agent.config.sections import (
     NumberingConfig,
     OfficeConfig,
     PhonesConfig,
+    RecordingConfig,
     RetentionConfig,
     SwitchConfig,
+    TrafficConfig,
     TwinConfig,
     VariablesConfig,
 )
@@ -40,8 +42,10 @@ __all__ = [
     "NumberingConfig",
     "OfficeConfig",
     "PhonesConfig",
+    "RecordingConfig",
     "RetentionConfig",
     "SwitchConfig",
+    "TrafficConfig",
     "TwinConfig",
     "VariablesConfig",
     "is_loopback",

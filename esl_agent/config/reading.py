@@ -17,7 +17,9 @@ from typing import Any, Final, get_origin, get_type_hints
 
 import msgspec
 
+from esl_agent.config.hosts import is_loopback
 from esl_agent.config.sections import Config, SwitchConfig
+from esl_agent.config.webhook import webhook_problems
 from esl_agent.core import money
 from esl_agent.core.numbering import Numbering, parse_overrides
 from esl_agent.errors import EslAgentError
@@ -25,7 +27,14 @@ from esl_agent.switch.events import VariableNames
 
 ENVIRONMENT_PREFIX: Final = "ESL_AGENT_"
 SECRETS: Final = frozenset(
-    {("switch", "password"), ("database", "url"), ("database", "listen_url"), ("admission", "local_secret")}
+    {
+        ("switch", "password"),
+        ("database", "url"),
+        ("database", "listen_url"),
+        ("admission", "local_secret"),
+        ("traffic", "webhook_url"),  # which may bear a token
+        ("traffic", "webhook_secret"),
+    }
 )
 #: Whole segments are deleted: with fewer of them a journal would be full or empty and nothing between.
 SEGMENTS_MIN: Final = 4
@@ -63,14 +72,6 @@ def parse(tables: Mapping[str, Any], environment: Mapping[str, str], *, source: 
     config = Config(**built)
     _check_together(config, source)
     return config
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is surely this machine; a name other than localhost is not looked up."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def switch_name_of(config: Config) -> str:
@@ -180,22 +181,14 @@ def _check_together(config: Config, source: str) -> None:
         )
     if config.twin.enabled and not config.switch.name:
         problems.append("[twin] enabled needs [switch] name: by it the twins know that they are twins")
+    if config.recording.when_failed == "refuse" and not config.recording.folder:
+        problems.append('[recording] when_failed = "refuse" needs folder: it has to be seen that it fails')
     if config.budget.last_ask_ms >= config.budget.extend_lead_ms:
         problems.append("[budget] last_ask_ms has to be below extend_lead_ms: it is the second asking")
-    amounts = {
-        "[admission] cached_call_max": config.admission.cached_call_max,
-        "[admission] cached_account_max": config.admission.cached_account_max,
-        "[phones] spike_min_amount": config.phones.spike_min_amount,
-        "[office] returned_check_fee": config.office.returned_check_fee,
-    }
+    problems += webhook_problems(config.traffic)
     if config.journal.size_max_mb < SEGMENTS_MIN * config.journal.segment_mb:
         problems.append(f"[journal] size_max_mb has to be at least {SEGMENTS_MIN} times segment_mb")
-    for name, text in amounts.items():
-        try:
-            if money.amount(text) < 0:
-                problems.append(f"{name}: {text} is below zero")
-        except money.MoneyError as error:
-            problems.append(f"{name}: {error}")
+    problems += _wrong_amounts(config)
     for network in config.admission.networks:
         try:
             ipaddress.ip_network(network)
@@ -205,3 +198,18 @@ def _check_together(config: Config, source: str) -> None:
         problems.append(f"[admission] time_zone: there is no {config.admission.time_zone!r}")
     if problems:
         raise ConfigError(source, problems)
+
+
+def _wrong_amounts(config: Config) -> Iterator[str]:
+    amounts = {
+        "[admission] cached_call_max": config.admission.cached_call_max,
+        "[admission] cached_account_max": config.admission.cached_account_max,
+        "[phones] spike_min_amount": config.phones.spike_min_amount,
+        "[office] returned_check_fee": config.office.returned_check_fee,
+    }
+    for name, text in amounts.items():
+        try:
+            if money.amount(text) < 0:
+                yield f"{name}: {text} is below zero"
+        except money.MoneyError as error:
+            yield f"{name}: {error}"

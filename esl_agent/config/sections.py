@@ -168,6 +168,26 @@ class PhonesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_spike: Literal["alarm", "suspend"] = "alarm"
 
 
+class TrafficConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is done about traffic, and who is told (terms 5, 10, 11, 13); docs/traffic.md."""
+
+    toll_free_when_off: Literal["refuse", "rate"] = "refuse"
+    webhook_url: str = ""
+    webhook_secret: str = ""
+    webhook_plain: bool = False
+    webhook_give_up_s: Seconds = 3_600
+    hook: tuple[str, ...] = ()
+
+
+class RecordingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Recordings of departments' calls (terms 12); docs/recording.md."""
+
+    folder: str = ""
+    when_failed: Literal["alarm", "refuse"] = "alarm"
+    free_min_mb: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 512
+    start_max_s: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
+
+
 class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long what is known of calls and customers is kept (terms 15)."""
 
@@ -193,7 +213,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: JournalConfig = JournalConfig()
     limits: LimitsConfig = LimitsConfig()
     phones: PhonesConfig = PhonesConfig()
+    traffic: TrafficConfig = TrafficConfig()
     office: OfficeConfig = OfficeConfig()
+    recording: RecordingConfig = RecordingConfig()
     retention: RetentionConfig = RetentionConfig()
     twin: TwinConfig = TwinConfig()
     log: LogConfig = LogConfig()

@@ -71,3 +71,4 @@ class LegEnd:
     ended_by: str  # caller, callee, agent, switch or unknown
     quality: Quality
     recording: str | None
+    recorded_us: tuple[int, int] | None = None  # from when until when

@@ -115,12 +115,14 @@ class Sipp:
         headers: Sequence[str] = (),
         call_id: str = "%u-%p@%s",
         at_once: int = 1,
+        a_second: int | None = None,
         address: str = LOOPBACK,
         **values: Any,
     ) -> SippRun:
         """Calls, `at_once` of them, from `phone` at `address` to `number` as scenario `name` says.
 
-        `headers` stand beside the usual ones in each INVITE.
+        `a_second` says how fast they follow each other, if not all at once; `[call_number]` in
+        `number` counts them.  `headers` stand beside the usual ones in each INVITE.
         """
         places: dict[str, Any] = {
             "user": phone.user,
@@ -131,8 +133,8 @@ class Sipp:
             "uri_params": "",
             "headers": "".join(f"\n{line}" for line in headers),
         }
-        number_of = str(at_once)
-        load = ("-m", number_of, "-r", number_of, "-l", number_of, "-cid_str", call_id)
+        number_of, rate = str(at_once), str(a_second or at_once)
+        load = ("-m", number_of, "-r", rate, "-l", number_of, "-cid_str", call_id)
         options = (*load, "-au", phone.user, "-ap", phone.password)
         text = script(name, **places | values)
         return self._start(name, address, free_port(), text, f"{LOOPBACK}:{switch_port}", *options)

@@ -104,9 +104,14 @@ def _second(epoch_s: int) -> str:
 
 def _mask(logger: object, level: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
     for name in NUMBER_FIELDS & fields.keys():
-        text = str(fields[name])
-        fields[name] = "x" * max(len(text) - NUMBER_SHOWN_DIGITS, 0) + text[-NUMBER_SHOWN_DIGITS:]
+        if fields[name] is not None:
+            fields[name] = mask_number(str(fields[name]))
     return fields
+
+
+def mask_number(text: str) -> str:
+    """All but its last digits hidden."""
+    return "x" * max(len(text) - NUMBER_SHOWN_DIGITS, 0) + text[-NUMBER_SHOWN_DIGITS:]
 
 
 def _render_plain(logger: object, level: str, fields: structlog.typing.EventDict) -> str:

@@ -86,6 +86,35 @@ WORDS: Final[dict[str, Word]] = {
         "Since an account is used from new `networks` it spends far more in an hour than `usual`.",
         "Ask the customer. If it was somebody else: `account suspend`, then `credential rotate`.",
     ),
+    "TRAFFIC_ALERT": Word(
+        "warning",
+        "A rule about traffic was broken; nothing is restricted. `figures`: each measure with its threshold.",
+        "`esl-agent traffic explain RESTRICTION` has the evidence. Ask the customer.",
+    ),
+    "TRAFFIC_RESTRICTED": Word(
+        "warning",
+        "An account, or its DID in `number`, is restricted by a `rule` or an operator until `until`;"
+        " `action` says how.",
+        "`esl-agent traffic explain RESTRICTION` has the evidence; `traffic clear` lifts it. With `stored=no`"
+        " Postgres is away: it holds here, and is written when that is back.",
+    ),
+    "TRAFFIC_CLEARED": Word("info", "An operator lifted a restriction, or closed an alert."),
+    "TRAFFIC_WEBHOOK_DOWN": Word(
+        "error",
+        "What [traffic] webhook_url names does not take what it is told; it is tried again.",
+        "Look at `error`, and at the receiver. `esl-agent traffic show` has what it was not told.",
+    ),
+    "TRAFFIC_WEBHOOK_UP": Word("info", "The webhook's receiver takes messages again."),
+    "TRAFFIC_UNTOLD": Word(
+        "error",
+        "A message was never taken by the webhook's receiver, and is given up.",
+        "`esl-agent traffic explain` has what it said.",
+    ),
+    "TRAFFIC_HOOK_FAILED": Word(
+        "error",
+        "The command of [traffic] hook failed or took too long; the verdict itself stands.",
+        "See `error`; do what the command should have done by hand.",
+    ),
     "SWITCH_EVENT_BAD": Word(
         "warning",
         "An event could not be read and was passed over.",
@@ -223,6 +252,22 @@ WORDS: Final[dict[str, Word]] = {
         "A leg came with values that our dialplan never sets; see `problem`.",
         "Look at the dialplan: the leg can't be billed as it is.",
     ),
+    "RECORDING_STARTED": Word(
+        "info",
+        "A call from or to the number of a `department` is recorded; `told` says who heard so before.",
+    ),
+    "RECORDING_STOPPED": Word("info", "The recording is over; its file has `seconds`."),
+    "RECORDING_FAILED": Word(
+        "error",
+        "A department's call was answered and is not recorded.",
+        "Can the switch write to its folder of recordings, is the disk full? See docs/recording.md.",
+    ),
+    "RECORDING_FOLDER_FAILED": Word(
+        "error",
+        "The folder of recordings can't be used, or its disk is nearly full; `error` says why.",
+        'Mend it: by `[recording] when_failed = "refuse"` departments\' calls are refused until then.',
+    ),
+    "RECORDING_FOLDER_GOOD": Word("info", "The folder of recordings can be used again."),
     "TWIN_STANDBY": Word(
         "info",
         "This daemon is ready to take over; `active` is the one that acts (machine/process/run).",

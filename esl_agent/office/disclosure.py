@@ -41,6 +41,7 @@ class Kind(StrEnum):
     LEDGER = "ledger"
     INVOICES = "invoices"
     TERMS = "terms"
+    RECORDINGS = "recordings"  # which there are, with their hashes: the files themselves are the switch's
 
 
 _CALLS: Final = """
@@ -85,6 +86,11 @@ QUERIES: Final[Mapping[Kind, LiteralString]] = {
     """,
     Kind.TERMS: """
         SELECT * FROM terms_acceptances WHERE account_id = ANY(%(accounts)s) ORDER BY account_id, accepted_at
+    """,
+    Kind.RECORDINGS: """
+        SELECT * FROM recordings WHERE account_id = ANY(%(accounts)s)
+          AND started_at >= %(since)s AND started_at < %(until)s
+        ORDER BY account_id, started_at, leg_uuid
     """,
 }
 #: These can be asked for by number alone; the others are of an account.

@@ -8,14 +8,14 @@ lifted by hand.
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Final
 
 from esl_agent.core.office.dunning import Due, DunningPolicy, Step, steps_due
+from esl_agent.noc.hook import HookError, run_hook
 from esl_agent.noc.log import Log
 from esl_agent.office.arrears import OpenInvoice, accounts_in_arrears, invoices_on
 from esl_agent.office.payments import Booked, NewPayment, take_payment
@@ -24,7 +24,6 @@ from esl_agent.store.pool import Connection
 
 #: Who suspends and resumes, in the account's books.
 DUNNING: Final = "dunning"
-HOOK_TIMEOUT_S: Final = 30
 WORD_OF_STEP: Final = {
     Step.REMINDER: "DUNNING_REMINDER",
     Step.SUSPENSION: "DUNNING_SUSPENDED",
@@ -83,7 +82,7 @@ def receive(
         return Booked(booked.payment, resumed, booked.is_new), True
 
 
-def tell(log: Log, taken: Taken, hook: Sequence[str], run: Callable[..., object] = subprocess.run) -> None:
+def tell(log: Log, taken: Taken, hook: Sequence[str]) -> None:
     """A line in the log, and the operator's hook: `HOOK step account invoice amount currency`."""
     fields = {"account": taken.account_id, "invoice": taken.invoice_number, "open": taken.open_amount}
     log(WORD_OF_STEP[taken.step], **fields, due=taken.due_on, name=taken.name)
@@ -97,8 +96,8 @@ def tell(log: Log, taken: Taken, hook: Sequence[str], run: Callable[..., object]
         taken.currency,
     ]
     try:
-        run([*hook, *arguments], check=True, timeout=HOOK_TIMEOUT_S, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.SubprocessError) as error:
+        run_hook([*hook, *arguments])
+    except HookError as error:
         log("DUNNING_HOOK_FAILED", **fields, step=taken.step, error=str(error))
 
 

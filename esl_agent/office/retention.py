@@ -18,7 +18,9 @@ from psycopg import sql
 
 from esl_agent.core.office.months import months_after
 from esl_agent.errors import EslAgentError
+from esl_agent.office.recording_retention import count_due, delete_due, forget_deleted
 from esl_agent.store.pool import Connection
+from esl_agent.store.recording_files import RecordingFiles
 
 BROUGHT_FORWARD: Final = "brought_forward"
 #: Of a customer who left, when nothing has to be known any more.
@@ -33,8 +35,10 @@ class Kind(StrEnum):
     CALLS = "calls"  # CDRs: who called whom
     HOLDS = "holds"  # reservations of legs that are over
     NETWORKS = "networks"  # where phones were used from
+    RESTRICTIONS = "restrictions"  # what was done about traffic, and ended
     LEDGER = "ledger"  # entries, which are added up
     CUSTOMERS = "customers"  # names and addresses of accounts that were closed
+    RECORDINGS = "recordings"  # of departments' calls, which each have their own time
 
 
 class RetentionError(EslAgentError):
@@ -43,7 +47,7 @@ class RetentionError(EslAgentError):
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """Months for calls (with their networks) and holds; years past its own for each year of the books."""
+    """Months for calls (with networks and restrictions) and holds; for the books years past a year's own."""
 
     calls_months: int = 24
     holds_months: int = 6
@@ -52,12 +56,14 @@ class RetentionPolicy:
     def before(self, kind: Kind, today: date) -> date:
         """What is older than this day has been kept for its time."""
         match kind:
-            case Kind.CALLS | Kind.NETWORKS:
+            case Kind.CALLS | Kind.NETWORKS | Kind.RESTRICTIONS:
                 return months_after(today, -self.calls_months).replace(day=1)
             case Kind.HOLDS:
                 return months_after(today, -max(self.holds_months, HOLD_MONTHS_MIN)).replace(day=1)
             case Kind.LEDGER | Kind.CUSTOMERS:
                 return date(today.year - self.ledger_years, 1, 1)
+            case Kind.RECORDINGS:
+                return today
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,10 @@ _REMOVE: Final[Mapping[Kind, LiteralString]] = {
     """,
     Kind.NETWORKS: """
         WITH removed AS (DELETE FROM account_networks WHERE last_seen < %(before)s RETURNING 1)
+        SELECT count(*) FROM removed
+    """,
+    Kind.RESTRICTIONS: """
+        WITH removed AS (DELETE FROM restrictions WHERE least(cleared_at, until) < %(before)s RETURNING 1)
         SELECT count(*) FROM removed
     """,
     Kind.LEDGER: """
@@ -121,20 +131,65 @@ _PARTITIONS: Final = """
 
 
 def run(
-    conn: Connection, policy: RetentionPolicy, today: date, by: str, *, dry_run: bool = False
+    conn: Connection,
+    policy: RetentionPolicy,
+    today: date,
+    by: str,
+    *,
+    recordings: RecordingFiles | None = None,
+    dry_run: bool = False,
 ) -> Iterator[Removed]:
     """Remove what has been kept for its time, each kind in a transaction of its own.
 
+    Recordings come last, some at a time: without their files, `recordings`, none is removed.
     Raises RetentionError where only the owner of the tables may, or they are too busy.
     """
     for kind in Kind:
-        yield _run_kind(conn, kind, policy.before(kind, today), by, dry_run=dry_run)
+        if kind is not Kind.RECORDINGS:
+            yield _run_kind(conn, kind, policy.before(kind, today), by, dry_run=dry_run)
+    yield _run_recordings(conn, policy, today, by, recordings, dry_run=dry_run)
 
 
-def _run_kind(conn: Connection, kind: Kind, before: date, by: str, *, dry_run: bool) -> Removed:
+def _run_recordings(
+    conn: Connection,
+    policy: RetentionPolicy,
+    today: date,
+    by: str,
+    files: RecordingFiles | None,
+    *,
+    dry_run: bool,
+) -> Removed:
+    before = policy.before(Kind.RECORDINGS, today)
+    due = count_due(conn, _midnight(before))
+    if dry_run or not due:
+        return Removed(Kind.RECORDINGS, before, due)
+    if files is None:
+        raise RetentionError(
+            f"{due} recordings were kept for their time, but [recording] folder is not set here"
+        )
+    row_count = 0
+    while removed := _run_kind(conn, Kind.RECORDINGS, before, by, files=files, dry_run=False).row_count:
+        row_count += removed
+    with conn.transaction():
+        forget_deleted(conn, _midnight(policy.before(Kind.CALLS, today)))
+    return Removed(Kind.RECORDINGS, before, row_count)
+
+
+def _run_kind(
+    conn: Connection,
+    kind: Kind,
+    before: date,
+    by: str,
+    *,
+    files: RecordingFiles | None = None,
+    dry_run: bool,
+) -> Removed:
     try:
         with conn.transaction(force_rollback=dry_run):
-            row_count = _remove(conn, kind, before, dry_run=dry_run)
+            if files is not None:
+                row_count = delete_due(conn, files, _midnight(before), by)
+            else:
+                row_count = _remove(conn, kind, before, dry_run=dry_run)
             if row_count:
                 conn.execute(
                     "INSERT INTO retention_runs (run_by, kind, before, row_count) VALUES (%s, %s, %s, %s)",
@@ -142,18 +197,24 @@ def _run_kind(conn: Connection, kind: Kind, before: date, by: str, *, dry_run: b
                 )
     except psycopg.errors.InsufficientPrivilege as error:
         raise RetentionError(f"{kind}: only the owner of the tables may remove anything ({error})") from None
+    except OSError as error:
+        raise RetentionError(f"{kind}: {error.filename} can't be deleted: {error.strerror}") from None
     except psycopg.errors.LockNotAvailable:
         raise RetentionError(f"{kind}: the table was busy for {LOCK_TIMEOUT}: try again later") from None
     return Removed(kind, before, row_count)
 
 
 def _remove(conn: Connection, kind: Kind, before: date, *, dry_run: bool) -> int:
-    midnight = datetime(before.year, before.month, before.day, tzinfo=UTC)
+    midnight = _midnight(before)
     if kind is Kind.CALLS:
         return _remove_calls(conn, midnight, dry_run=dry_run)
     values = {"before": midnight, "brought_forward": BROUGHT_FORWARD, "forgotten": FORGOTTEN}
     row: Any = conn.execute(_REMOVE[kind], values).fetchone()
     return int(row[0])
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _remove_calls(conn: Connection, before: datetime, *, dry_run: bool) -> int:

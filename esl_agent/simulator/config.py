@@ -51,6 +51,7 @@ class SimulatorConfig:
 
     admission: str = ""
     admission_connect_s: float = 5.0
+    records: bool = True  # False: the folder of recordings can't be written
 
     cdr_dir: Path | None = None  # write mod_json_cdr's files there
     truth_file: Path | None = None  # write what each leg really was there, a JSON line each

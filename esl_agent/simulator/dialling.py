@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from esl_agent.simulator import causes, ending
+from esl_agent.simulator import causes, ending, recording
 from esl_agent.simulator.dialstring import Target
 from esl_agent.simulator.leg import Leg, State
 from esl_agent.simulator.plan import Outcome
@@ -113,6 +113,7 @@ class Dialling:
             leg.set_variable("export_vars", caller.variables["export_vars"])
         for variable, value in caller.exports.items():
             leg.set_variable(variable, value)
+        recording.mark(self.core, caller, leg)
         leg.step("callee.created")
         return leg
 
@@ -226,6 +227,7 @@ class Dialling:
         core.fire("CHANNEL_ANSWER", leg)
         self.legs.remove(leg)
         caller.other = leg
+        recording.begin(core, leg)
         self.call.leg_answered(leg)
         for rival in self.stop():
             ending.end_dialled(core, rival, "LOSE_RACE", "switch")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esl_agent.simulator import causes
+from esl_agent.simulator import causes, recording
 from esl_agent.simulator.leg import Leg, State
 from esl_agent.simulator.script import Field
 
@@ -23,6 +23,7 @@ def go_down(core: Core, leg: Leg, cause: str, ended_by: str) -> None:
     leg.ended_by = ended_by
     leg.state = State.HANGUP
     core.fire("CHANNEL_HANGUP", leg)
+    recording.stop(core, leg)
 
 
 def report(core: Core, leg: Leg, *, before: tuple[str, ...] = (), after: tuple[str, ...] = ()) -> None:

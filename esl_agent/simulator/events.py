@@ -54,6 +54,8 @@ _ORIGINS: Final[Mapping[str, tuple[str, str, int]]] = {
     "CHANNEL_DATA": ("mod_commands.c", "uuid_dump_function", 6468),
     "CHANNEL_EXECUTE": ("switch_core_session.c", "switch_core_session_exec", 2963),
     "CHANNEL_EXECUTE_COMPLETE": ("switch_core_session.c", "switch_core_session_exec", 2986),
+    "RECORD_START": ("switch_ivr_async.c", "record_callback", 1481),
+    "RECORD_STOP": ("switch_ivr_async.c", "send_record_stop_event", 1240),
     "CHANNEL_PARK": ("switch_ivr.c", "switch_ivr_park", 1004),
     "HEARTBEAT": ("switch_core.c", "send_heartbeat", 95),
     "BACKGROUND_JOB": ("mod_event_socket.c", "api_exec", 1574),

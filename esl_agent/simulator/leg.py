@@ -74,6 +74,7 @@ class Leg:
     hangup_us: int = 0
     last_hold_us: int = 0
     hold_accum_us: int = 0
+    recorded_us: int = 0  # since when
 
     other: Leg | None = None  # the other leg …
     shows_other: bool = False  # … whose profile its events show

@@ -38,7 +38,7 @@ COLUMNS: Final = tuple(
     deck deck_version prefix destination rate_per_minute minimum_s step_s connection_fee
     forwarding_rate_per_minute grace_ms is_free answered_at ended_at duration_us billed_seconds
     lines total charged uncollected currency hangup_cause sip_code ended_by forwarded_from carrier
-    mos packet_loss jitter_ms recording source refused rule tags
+    mos packet_loss jitter_ms recording recording_began_at recording_ended_at source refused rule tags
     """.split()  # noqa: SIM905 (a column a line would be a screenful)
 )
 #: Those that make a price.
@@ -98,6 +98,7 @@ class CdrRow:
     refused: str | None = None
     rule: str | None = None  # of admission, that decided; None where it was not asked
     tags: tuple[str, ...] = ()  # what admission noted, as `payphone`
+    recorded_us: tuple[int, int] | None = None  # from when until when `recording` is
     charged: Decimal = ZERO  # what the ledger took
     uncollected: Decimal = ZERO  # the rest of charge.total
 
@@ -196,6 +197,8 @@ def to_table(row: CdrRow) -> dict[str, Any]:
         "packet_loss": _measure(quality.packet_loss),
         "jitter_ms": _measure(quality.jitter_ms),
         "recording": _text(row.recording),
+        "recording_began_at": row.recorded_us and to_time(row.recorded_us[0]),
+        "recording_ended_at": row.recorded_us and to_time(row.recorded_us[1]),
         "source": row.source,
         "refused": row.refused,
         "rule": row.rule,
@@ -211,6 +214,7 @@ def _from_table(row: dict[str, Any]) -> CdrRow:
     measures = (row.pop(name) for name in ("mos", "packet_loss", "jitter_ms"))
     price = Price(**{name: row.pop(name) for name in PRICE_COLUMNS}, payphone_surcharge=_surcharge(lines))
     answered_at = row.pop("answered_at")
+    recorded = (row.pop("recording_began_at"), row.pop("recording_ended_at"))
     row.pop("total")
     return CdrRow(
         created_us=to_us(row.pop("created_at")),
@@ -221,6 +225,7 @@ def _from_table(row: dict[str, Any]) -> CdrRow:
         quality=Quality(*(None if measure is None else str(measure) for measure in measures)),
         source=Source(row.pop("source")),
         tags=tuple(row.pop("tags")),
+        recorded_us=None if None in recorded else (to_us(recorded[0]), to_us(recorded[1])),
         **row,
     )
 

@@ -1,13 +1,15 @@
-"""What the journal holds: a settlement or a release, each a line `crc32 json`.
+"""What the journal holds: an answer, a settlement or a release, each a line `crc32 json`.
 
 The JSON has the fields of the row by their names in Python, amounts as text, so
 that what is read back is what was written, to the last decimal.  A field that a
-newer version adds, with a default, is read from older lines as that default.
+newer version adds, with a default, is read from older lines as that default;
+a kind of record that an older version does not know is a broken line to it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Final
 from zlib import crc32
 
@@ -37,10 +39,29 @@ class Release(msgspec.Struct, frozen=True, tag="release", tag_field="record"):
     leg_uuid: str
 
 
-Record = Settlement | Release
+class Answer(msgspec.Struct, frozen=True, tag="answer", tag_field="record"):
+    """A leg that talks, of a switch, and what settling it needs if nothing more is ever heard of it."""
+
+    account_id: int
+    leg_uuid: str
+    switch: str
+    known: str  # JSON (agent/calls/known.py)
+
+
+Record = Settlement | Release | Answer
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final[msgspec.json.Decoder[Record]] = msgspec.json.Decoder(Record)
+
+
+def without_answers_of_ended(records: Iterable[Record]) -> list[Record]:
+    """The records that are needed where all of these are kept together: a leg that is over was answered."""
+    ended = {(each.row.account_id, each.row.leg_uuid) for each in records if isinstance(each, Settlement)}
+    return [
+        each
+        for each in records
+        if not isinstance(each, Answer) or (each.account_id, each.leg_uuid) not in ended
+    ]
 
 
 def encode(record: Record) -> bytes:

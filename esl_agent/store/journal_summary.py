@@ -9,7 +9,7 @@ from pathlib import Path
 
 from esl_agent.core.money import ZERO
 from esl_agent.store.journal import first_unwritten, folder_bytes, free_bytes, read_note
-from esl_agent.store.journal_records import BrokenRecord, Settlement, decode
+from esl_agent.store.journal_records import Answer, BrokenRecord, Settlement, decode
 from esl_agent.store.segments import Position, read_lines, segment_numbers
 from esl_agent.store.unwritable import unwritable_files
 
@@ -24,6 +24,7 @@ class Summary:
     segments: int
     settlements: int = 0
     releases: int = 0
+    answers: int = 0
     cost: Decimal = ZERO
     oldest_us: int | None = None  # the end of the earliest call that waits
     broken: int = 0  # lines
@@ -59,5 +60,7 @@ def _count_waiting(found: Summary, numbers: list[int]) -> None:
             found.settlements += 1
             found.cost += record.row.charge.total
             found.oldest_us = min(found.oldest_us or record.row.ended_us, record.row.ended_us)
+        elif isinstance(record, Answer):
+            found.answers += 1
         else:
             found.releases += 1

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
+from esl_agent.store.answers import keep_answers
 from esl_agent.store.cdrs import CdrRow
-from esl_agent.store.journal_records import Record, Release, Settlement
+from esl_agent.store.journal_records import (
+    Answer,
+    Record,
+    Release,
+    Settlement,
+    without_answers_of_ended,
+)
 from esl_agent.store.pool import Connection
 from esl_agent.store.release import release_many
 from esl_agent.store.settle import Settled, settle_many
@@ -16,10 +23,12 @@ Written = tuple[CdrRow, Settled]
 
 
 def write_records(conn: Connection, records: Sequence[Record], today: date | None = None) -> list[Written]:
-    """Settle and release; what became of each row.  Records that were written before change nothing.
+    """Keep answers, settle and release; what became of each row.
 
-    Settle first: a release may be of a leg that one of these settlements hands its hold to.
+    Records that were written before change nothing.
+    Settle before releasing: a release may be of a leg that one of these settlements hands its hold to.
     """
+    keep_answers(conn, [each for each in without_answers_of_ended(records) if isinstance(each, Answer)])
     settlements = [record for record in records if isinstance(record, Settlement)]
     rows = [settlement.row for settlement in settlements]
     hand_to = {each.row.leg_uuid: each.hand_to for each in settlements if each.hand_to}

@@ -19,6 +19,10 @@ from esl_agent.store.holds import without_repeats
 from esl_agent.store.pool import Connection, as_columns
 
 SETTLE: Final = """
+    WITH told AS (
+        DELETE FROM answers USING unnest(%s::bigint[], %s::text[]) AS leg (account_id, leg_uuid)
+        WHERE (answers.account_id, answers.leg_uuid) = (leg.account_id, leg.leg_uuid)
+    )
     SELECT * FROM settle_legs(%s::json, %s::bigint[], %s::text[], %s::text[], %s::integer[], %s)
 """
 
@@ -54,7 +58,8 @@ def settle_many(
     if not rows:
         return []
     hands = list(_hands(rows, hand_to))
-    results = conn.execute(SETTLE, [as_json(rows), *(as_columns(hands) if hands else NO_HANDS), today])
+    legs = as_columns((row.account_id, row.leg_uuid) for row in rows)
+    results = conn.execute(SETTLE, [*legs, as_json(rows), *(as_columns(hands) if hands else NO_HANDS), today])
     return [Settled(row.leg_uuid, *result) for row, result in zip(rows, results, strict=True)]
 
 

@@ -29,7 +29,7 @@ from msgspec import field
 
 from esl_agent.core.leg import LegEnd
 from esl_agent.errors import EslAgentError
-from esl_agent.switch.events import DEFAULT_NAMES, EventError, HangupComplete, VariableNames
+from esl_agent.switch.events import DEFAULT_NAMES, EventError, HangupComplete, VariableNames, as_utf_8
 from esl_agent.switch.legs import leg_end_of
 
 #: A file of a plain call has 10 KB; each transfer and each application adds to it.
@@ -107,6 +107,8 @@ class _Variables(msgspec.Struct, frozen=True, gc=False):
     mos: str = field(default="", name="rtp_audio_in_mos")
     loss_rate: str = field(default="", name="rtp_audio_in_jitter_loss_rate")
     jitter_variance: str = field(default="", name="rtp_audio_in_jitter_max_variance")
+    recording_at: str = field(default="", name="esl_recording_at")
+    recording_until: str = field(default="", name="esl_recording_until")
 
 
 def file_names(leg_uuid: str) -> Iterator[str]:
@@ -140,8 +142,8 @@ def parse_cdr_file(data: bytes, names: VariableNames = DEFAULT_NAMES) -> LegEnd:
     try:
         try:
             file = decoder.decode(data)
-        except UnicodeDecodeError:  # a caller's name in Latin-1
-            file = decoder.decode(data.decode("utf-8", "replace").encode())
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # it may be a caller's name in Latin-1
+            file = decoder.decode(as_utf_8(data))
         end = leg_end_of(_event_of(file))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise CdrFileError(f"it can't be read: {error}") from None

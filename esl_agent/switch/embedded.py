@@ -78,6 +78,9 @@ NO_ANSWER = {
     "esl_route_4": "",
     "esl_forward_to": "",
     "esl_forward_when": "",
+    "esl_record": "",
+    "esl_record_tell": "",
+    "esl_record_account": "",
     "esl_admitted": "false",
 }
 #: What is set instead for an emergency call: admitted, without a route, so by the dialplan's own

@@ -99,12 +99,37 @@ class SwitchEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     forwarded_from: Value = ""
 
 
+class ChannelAnswer(SwitchEvent, frozen=True, gc=False, kw_only=True):
+    """A leg was answered; `recorded_for` is the department because of which it is to be recorded now."""
+
+    recorded_for: Value = field(default="", name="variable_esl_recorded_for")
+
+
+class RecordingEvent(SwitchEvent, frozen=True, gc=False, kw_only=True):
+    """A recording of a leg began, or stopped (switch_ivr_async.c, `record_callback`).
+
+    All but the file's path and its length is what recorded.xml of our dialplan set on the leg.
+    """
+
+    path: Value = field(default="", name="Record-File-Path")
+    recorded_for: Value = field(default="", name="variable_esl_recorded_for")
+    recorded_account: Value = field(default="", name="variable_esl_recorded_account")
+    recorded_tell: Value = field(default="", name="variable_esl_recorded_tell")
+    caller_leg: Value = field(default="", name="variable_esl_recorded_caller")
+    told_us: Value = field(default="", name="variable_esl_recorded_told")
+    length_ms: Value = field(default="", name="variable_record_ms")
+
+
 class HangupComplete(SwitchEvent, frozen=True, gc=False, kw_only=True):
     """The last that is told of a leg, with its end and all that was counted."""
 
     hangup_us: Whole = field(default=0, name="Caller-Channel-Hangup-Time")
     hangup_cause: str = field(default="", name="Hangup-Cause")
     recording: Value = ""
+    recorded_for: Value = field(default="", name="variable_esl_recorded_for")
+    recorded_told: Value = field(default="", name="variable_esl_recorded_told")
+    recording_at: Value = field(default="", name="variable_esl_recording_at")
+    recording_until: Value = field(default="", name="variable_esl_recording_until")
     hangup_disposition: Value = field(default="", name="variable_sip_hangup_disposition")
     protocol_cause: Value = field(default="", name="variable_proto_specific_hangup_cause")
     invite_failure: Value = field(default="", name="variable_sip_invite_failure_status")
@@ -164,6 +189,9 @@ class Heartbeat(SwitchEvent, frozen=True, gc=False, kw_only=True):
 
 
 _KINDS: Final[Mapping[str, type[SwitchEvent]]] = {
+    "CHANNEL_ANSWER": ChannelAnswer,
+    "RECORD_START": RecordingEvent,
+    "RECORD_STOP": RecordingEvent,
     "CHANNEL_HANGUP_COMPLETE": HangupComplete,
     "CHANNEL_DATA": ChannelData,
     "BACKGROUND_JOB": BackgroundJob,
@@ -217,15 +245,21 @@ class EventDecoder:
             event = decode(body)
             if name is None and event.name in self._kinds:
                 event = self._kinds[event.name](body)
-        except UnicodeDecodeError:
-            return self.decode(bytes(body).decode("utf-8", "replace").encode(), name)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            mended = as_utf_8(body)
+            if mended != body:
+                return self.decode(mended, name)
             raise EventError(f"an event can't be read: {error}") from None
         return event
 
     def _decode_custom(self, body: bytes | memoryview) -> SwitchEvent:
         subclass = _SUBCLASS.search(body)
         return self._subclasses.get(subclass[1].decode() if subclass else "", self._other)(body)
+
+
+def as_utf_8(text: bytes | memoryview) -> bytes:
+    """The same where it is UTF-8; what is not, as a name in Latin-1, is marked as damaged."""
+    return bytes(text).decode("utf-8", "replace").encode()
 
 
 def event_of_headers(headers: Mapping[str, str], names: VariableNames = DEFAULT_NAMES) -> SwitchEvent:

@@ -117,11 +117,21 @@ def leg_end_of(event: SwitchEvent) -> LegEnd:
         ended_by=_ended_by(event),
         quality=_quality(event),
         recording=text_of(event.recording) or None,
+        recorded_us=_recorded_us(event),
     )
 
 
 def _duration_us(event: HangupComplete) -> int:
     return max(0, event.hangup_us - event.answered_us) if event.answered_us else 0
+
+
+def _recorded_us(event: HangupComplete) -> tuple[int, int] | None:
+    """From when until when the leg was recorded, as our dialplan noted it; else to its end."""
+    since, until = text_of(event.recording_at), text_of(event.recording_until)
+    if not event.recording or not _WHOLE.fullmatch(since) or int(since) > event.hangup_us:
+        return None
+    until_us = int(until) if _WHOLE.fullmatch(until) else event.hangup_us
+    return int(since), min(until_us, event.hangup_us)
 
 
 def _sip_code(event: HangupComplete) -> int | None:

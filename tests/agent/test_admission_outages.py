@@ -10,7 +10,9 @@ from pathlib import Path
 
 import gevent
 import pytest
+from fixtures.verdicts import a_verdict
 
+from esl_agent.agent.clock import wall_us
 from esl_agent.agent.daemon import Daemon
 from esl_agent.lab.ports import free_port
 from esl_agent.simulator.config import SimulatorConfig
@@ -19,6 +21,7 @@ from esl_agent.store.accounts import get_account
 from esl_agent.store.embedded import EmbeddedPostgres
 from esl_agent.store.migrations import migrate
 from esl_agent.store.pool import Connection, connected
+from esl_agent.store.restrictions import list_restrictions
 
 from .conftest import PATIENCE_S, Journal
 from .exchange import Exchange, put_carriers
@@ -146,6 +149,30 @@ def test_without_a_database_calls_are_refused_and_emergencies_go_out(
     (answered,) = [row for row in rows if row.number == "911"]
     assert answered.answered_us is not None
     assert exchange.nothing_is_reserved()
+
+
+def test_a_verdict_on_traffic_holds_though_the_database_is_away_and_is_written_when_it_is_back(
+    start: Start, outage: Callable[[Exchange], Outage]
+) -> None:
+    exchange = start(database_down="cached")
+    exchange.call()
+    exchange.cdrs(1)
+    with outage(exchange):
+        exchange.call()
+        exchange.journal.wait_for("DB_DOWN")
+        exchange.daemon.enforcer.enforce(a_verdict(at_us=wall_us()))
+        exchange.call()
+        exchange.call(number="911")
+        (told,) = exchange.journal.wait_for("TRAFFIC_RESTRICTED")
+        assert (told["restriction"], told["stored"]) == (None, "no")
+        assert [line["reason"] for line in exchange.journal.of("CALL_REFUSED")] == ["outbound_suspended"]
+    with gevent.Timeout(PATIENCE_S, AssertionError("it is not written")):
+        while not (kept := list_restrictions(exchange.conn)):
+            gevent.sleep(0.01)
+    exchange.call()
+    assert [line["reason"] for line in exchange.journal.of("CALL_REFUSED")] == ["outbound_suspended"] * 2
+    assert kept[0].figures == a_verdict().figures
+    assert len(exchange.journal.of("TRAFFIC_RESTRICTED")) == 1
 
 
 def test_calls_on_the_last_known_balance_within_a_cap_are_settled_when_the_database_is_back(

@@ -46,7 +46,7 @@ def start(pool: Pool, database_url: str, journal: Journal, tmp_path: Path) -> It
         database: Database | None = None, kept: DiskJournal | None = None, **changes: object
     ) -> Settler:
         kill()
-        limits = {"queue_max": 1_000, "batch_max": 5, "retry_max_s": 1, **changes}
+        limits = {"queue_max": 1_000, "batch_max": 5, "retry_max_s": 1, "switch": "montreal", **changes}
         settler = Settler(
             database or Database(pool, database_url, journal),
             kept or a_journal(tmp_path),
@@ -188,6 +188,70 @@ def test_those_whose_calls_left_money_are_told_after_an_outage_too(
     away.come_back()
     assert settler.wait_empty(PATIENCE_S)
     assert set(told) == {1001, 1002}
+
+
+# Answers.
+
+
+def answers(conn: Connection) -> list[str]:
+    return [leg for (leg,) in conn.execute("SELECT leg_uuid FROM answers ORDER BY leg_uuid")]
+
+
+def test_an_answer_that_was_kept_when_the_daemon_was_killed_is_known_at_the_next_start(
+    start: Start, away: Nowhere, conn: Connection
+) -> None:
+    an_account(conn, 1001, "5")
+    settler = start(away)
+    settler.answer(1001, "talks", "{}")
+    wait_until(lambda: settler.unkept == 0, "it is not on disk")
+    settle(settler, 1)
+    assert answers(conn) == []
+
+    assert start(switch="another").wait_empty(PATIENCE_S)
+    assert conn.execute("SELECT leg_uuid, switch FROM answers").fetchall() == [("talks", "montreal")]
+
+
+def test_the_answer_of_a_call_that_is_over_in_the_same_moment_is_not_kept(
+    start: Start, away: Nowhere, conn: Connection, tmp_path: Path
+) -> None:
+    an_account(conn, 1001, "5")
+    settler = start(away)
+    settler.answer(1001, "leg 0000", "{}")
+    (leg,) = settle(settler, 1)
+    wait_until(lambda: settler.unkept == 0, "it is not on disk")
+    assert len(settler) == 1
+    away.come_back()
+    assert settler.wait_empty(PATIENCE_S)
+    assert (legs_by_time(conn), answers(conn)) == ([leg], [])
+
+
+def test_where_the_journal_has_no_room_to_spare_what_calls_cost_takes_all_of_it(
+    start: Start, away: Nowhere, conn: Connection, journal: Journal, tmp_path: Path
+) -> None:
+    an_account(conn, 1001, "5")
+    settler = start(away, a_journal(tmp_path, size_max=50_000, segment=2_000))
+    for number in range(23):  # nearly all but the tenth that is left for the ends of calls
+        settler.answer(1001, f"talks {number:04}", json.dumps({"caller": "1" * 1_900}))
+    journal.wait_for("JOURNAL_FULL")
+    wait_until(lambda: settler.unkept == 0, "it is not on disk")
+    kept = len(settler)
+    settler.answer(1001, "talks 9999", "{}")
+    settle(settler, 1)
+    wait_until(lambda: settler.unkept == 0, "what it cost is not on disk")
+    assert len(settler) == kept + 1
+    away.come_back()
+    assert settler.wait_empty(PATIENCE_S)
+    assert legs_by_time(conn) == ["leg 0000"]
+    assert "talks 9999" not in answers(conn)
+
+
+def test_a_queue_of_answers_holds_up_nobody(start: Start, journal: Journal) -> None:
+    settler = start(queue_max=10)
+    for number in range(20):  # nobody else runs meanwhile
+        settler.answer(1001, f"talks {number:04}", "{}")
+    assert settler.unkept == 5
+    (said,) = journal.of("QUEUE_FULL")
+    assert (said["queue"], said["limit"]) == ("answers", 5)
 
 
 # What Postgres refuses.

@@ -8,7 +8,9 @@ import re
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +29,15 @@ NEVER_SAID: Final = ("AGENT_CRASHED", "CDR_UNWRITABLE", "LIBRARY_WARNING")
 #: What it says of a leg that it has seen, and not only planned.
 WORDS_OF_LEGS: Final = ("CALL_TRYING", "CALL_ANSWERED", "CALL_RECOVERED", "CALL_GONE")
 
-#: What stands in each line of the journal that tells of a call that is over.
-SETTLEMENT: Final = b"settlement"
+#: What it says of a leg that talks.
+WORDS_OF_TALK: Final = ("CALL_ANSWERED",)
+#: How soon a daemon has on disk that a leg was answered: it gathers others for 50 ms, then the disk syncs.
+#: That of a leg that it heard answered later than this before it was killed may be lost.
+ANSWER_KEPT_S: Final = 0.5
+
+#: What stands in each line of the journal that tells of a call that is over, and of one that talks.
+SETTLEMENT: Final = b'"record":"settlement"'
+ANSWER: Final = b'"record":"answer"'
 
 _LEG: Final = re.compile(r" leg=([0-9a-f-]{36})")
 
@@ -55,7 +64,7 @@ class Agent:
         self._note = note
         self._folder = folder
         self._lives = 0
-        self._killed: set[int] = set()
+        self._killed_s: dict[int, float] = {}  # when each life ended that was killed
         self._child: Child | None = None
         self.journal = folder / f"{name}-journal"
         self._settings = folder / f"{name}.toml"
@@ -85,7 +94,7 @@ class Agent:
     def kill(self) -> None:
         """kill -9: nothing is tidied up."""
         self._note(f"{self.name}: killed")
-        self._killed.add(self._lives)
+        self._killed_s.setdefault(self._lives, time.time())
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -145,9 +154,16 @@ class Agent:
         return self._folder / f"{self.name}-{life}.log"
 
     def legs_heard_of(self) -> set[str]:
-        """The legs that it says were there, in lives that did not end in a kill."""
-        logs = [self._log_of(life) for life in range(1, self._lives + 1) if life not in self._killed]
-        lines = (line for log in logs for word in WORDS_OF_LEGS for line in _lines_of(word, log))
+        """The legs that it says were there; of a life that was killed, that talked long enough before."""
+        lines: list[str] = []
+        for life in range(1, self._lives + 1):
+            log, killed_s = self._log_of(life), self._killed_s.get(life)
+            for word in WORDS_OF_LEGS if killed_s is None else WORDS_OF_TALK:
+                lines += [
+                    line
+                    for line in _lines_of(word, log)
+                    if killed_s is None or _said_s(line) < killed_s - ANSWER_KEPT_S
+                ]
         return {leg for line in lines for leg in _LEG.findall(line)}
 
     def complaints(self) -> list[str]:
@@ -167,12 +183,18 @@ class Agent:
 
     def wait_kept(self, calls: int) -> None:
         """Until the ends of so many calls are on its disk."""
+        self._wait_in_journal(SETTLEMENT, calls)
 
+    def wait_answers_kept(self, legs: int) -> None:
+        """Until it is on its disk that so many legs were answered."""
+        self._wait_in_journal(ANSWER, legs)
+
+    def _wait_in_journal(self, what: bytes, count: int) -> None:
         def is_kept() -> bool:
             segments = self.journal.glob("segment-*.log")
-            return sum(segment.read_bytes().count(SETTLEMENT) for segment in segments) >= calls
+            return sum(segment.read_bytes().count(what) for segment in segments) >= count
 
-        wait_until(is_kept, f"{calls} calls are in the journal of {self.name}", SAID_S)
+        wait_until(is_kept, f"{what!r} is {count} times in the journal of {self.name}", SAID_S)
 
     def wait_says_again(self, word: str, than: int, deadline_s: float = SAID_S) -> None:
         """Wait until it has said the word more than so often in all its lives."""
@@ -189,6 +211,10 @@ class Agent:
 
 def _lines_of(word: str, log: Path) -> list[str]:
     return re.findall(rf"^\S+ [A-Z]+ +{word}\b.*", log.read_text(errors="replace"), re.MULTILINE)
+
+
+def _said_s(line: str) -> float:
+    return datetime.fromisoformat(line.split(" ", 1)[0]).timestamp()
 
 
 def _toml(*parts: Sections) -> str:

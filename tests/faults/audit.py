@@ -48,7 +48,7 @@ class Audit:
     cdrs: int = 0
     recovered: int = 0  # CDRs from the switch's files, or from the last that was known
     lost: Sequence[str] = ()  # legs without a CDR
-    untold: Sequence[str] = ()  # the same where the switch left no file, and whoever heard of it was killed
+    untold: Sequence[str] = ()  # the same where the switch left no file, and nobody could keep what he heard
     doubled: Sequence[str] = ()  # with more than one
     invented: Sequence[str] = ()  # CDRs of legs that the switch never had, as if they had talked
     differing: Sequence[str] = ()  # CDRs with another duration than the switch's, though its file says it
@@ -97,7 +97,8 @@ def audit(
 
     `rich` are the accounts whose money never ends; `on_file` the legs of which
     the switch wrote a whole file, None where it wrote one of each; `heard_of`
-    those that a daemon spoke of that was not killed since.
+    those that a daemon spoke of that was not killed since, or heard answered
+    long enough before (`agent.ANSWER_KEPT_S`) to have it on its disk.
     """
     ours = {leg.uuid: leg for leg in truth if is_ours(leg)}
     cdrs = conn.execute(CDRS).fetchall()

@@ -40,13 +40,14 @@ prefix,destination,rate,increments
 44,United Kingdom,0.6000,6/6
 52,Mexico,0.0200,60/60
 """.splitlines()
+TOLL_FREE: Final = "18005550199"
 DESTINATIONS: Final = (
     "15145550147",
     "12125550147",
     "33144556677",
     "442079460000",
     "525512345678",
-    "18005550199",
+    TOLL_FREE,
 )
 LONDON: Final = "442079460000"  # six seconds for 0.0600
 

@@ -26,7 +26,8 @@ ROUND_S: Final = 60.0
 CALLS_PER_SECOND: Final = 12.0
 #: For how long a subject is left in peace, at least and at most.
 PEACE_S: Final = (1.0, 12.0)
-#: What may come of it: what a late kill let through, and what nobody can know of a leg that left no file.
+#: What may come of it: what a late kill let through; of a leg that left no file, how long it talked; and such
+#: a leg itself, where no daemon heard it answered, or was killed in the same moment.
 ALLOWED: Final = ("estimated", "untold", "uncollected")
 
 Order = Callable[[Random], object]

@@ -144,7 +144,7 @@ class Stage:
             account = RICH[number % len(RICH)]
             to = DESTINATIONS[number % len(DESTINATIONS)]
             values: dict[str, Any] = {"account": str(account), "caller": caller_of(account), "number": to}
-            self.place(CallPlan(ring_ms=100, talk_ms=int(talk_s * 1_000), **values | plan))
+            self.place(CallPlan(**values | {"ring_ms": 100, "talk_ms": int(talk_s * 1_000)} | plan))
 
     def goes_out(self, **plan: Any) -> bool:
         """Whether a call that comes now is sent to a carrier; returns when it is over."""

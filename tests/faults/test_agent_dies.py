@@ -8,10 +8,11 @@ from random import Random
 import pytest
 
 from esl_agent.core.leg import Product
+from esl_agent.lab.child import wait_until
 from esl_agent.simulator.plan import Kind
 
-from .cluster import DID
-from .stage import Stage
+from .cluster import DID, TOLL_FREE
+from .stage import PATIENCE_S, Stage
 
 pytestmark = pytest.mark.faults
 
@@ -67,6 +68,50 @@ def test_killed_together_with_the_switch_that_forwarded_calls(stage: Stage) -> N
 
     # Of both legs of each; none is given up because the other is settled first.
     assert stage.finish(allowed=["estimated"]).recovered == 20
+
+
+def test_killed_and_of_the_calls_that_end_meanwhile_no_file_is_left(stage: Stage) -> None:
+    stage.switch.skip_cdr_files(1_000)
+    stage.call(20, talk_s=3)
+    stage.call(5, talk_s=3, kind=Kind.FORWARDED, product=Product.FORWARDING, did=DID)
+    stage.call(5, talk_s=3, number=TOLL_FREE)
+    stage.call(5, talk_s=3, number="911")
+    stage.wait_talking(35)
+    stage.agent.wait_answers_kept(40)
+    stage.agent.kill()
+    stage.wait_over()
+    stage.agent.start()
+
+    # That they were answered is all that anybody knows, of those too that nothing is held for.
+    found = stage.finish(allowed=["estimated"])
+    assert (found.legs, found.recovered, found.untold) == (40, 40, [])
+
+
+def test_killed_during_an_outage_and_of_the_calls_that_talk_no_file_is_left(stage: Stage) -> None:
+    stage.switch.skip_cdr_files(1_000)
+    stage.call(20, ring_ms=1_500, talk_s=2)
+    stage.wait_calls(20)
+    wait_until(lambda: len(stage.agent.said("CALL_TRYING")) == 20, "all are tried", PATIENCE_S)
+    stage.postgres.stop()
+    stage.wait_talking(20)
+    stage.agent.wait_answers_kept(20)
+    stage.agent.kill()
+    stage.wait_over()
+
+    # What is held for them is in the database, and that they talked is not.
+    assert stage.finish(allowed=["estimated"]).recovered == 20
+
+
+def test_killed_again_and_again_while_calls_come_and_go_that_leave_no_file(stage: Stage) -> None:
+    stage.switch.skip_cdr_files(10_000)
+    with stage.traffic(calls_per_second=20, seconds=10, seed=14):
+        for calls in range(20, 181, 40):
+            stage.wait_calls(calls)
+            stage.agent.kill()
+            stage.agent.start()
+
+    # Of what came and went while nobody was there nobody can know.
+    stage.finish(allowed=["estimated", "untold"])
 
 
 def test_killed_and_of_the_calls_that_end_meanwhile_half_a_file_is_left(stage: Stage) -> None:

@@ -36,6 +36,22 @@ def test_the_one_that_acts_is_killed(twins: Twins) -> None:
     assert len(second.said("CALL_ADMITTED")) >= 5
 
 
+def test_the_one_that_acts_is_killed_and_the_calls_end_before_the_other_acts(twins: Twins) -> None:
+    stage, first, second = twins
+    stage.switch.skip_cdr_files(1_000)
+    stage.call(20, talk_s=3)
+    stage.wait_talking(20)
+    first.wait_answers_kept(20)
+    second.freeze()
+    first.kill()
+    stage.wait_over()
+    second.thaw()
+    second.wait_says("TWIN_OPEN")
+
+    # The first one's journal may be on another machine: what it knew is in the database as well.
+    assert stage.finish(allowed=["estimated"]).recovered == 20
+
+
 def test_they_are_killed_in_turns_while_calls_come_and_go(twins: Twins) -> None:
     stage, acting, ready = twins
     with stage.traffic(calls_per_second=20, seconds=12, seed=13):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -10,6 +11,7 @@ import pytest
 from fixtures.commands import Command
 from fixtures.postgres import as_role
 from fixtures.records import NOON_US, S, a_cdr, an_account
+from fixtures.verdicts import a_restriction
 
 from esl_agent.core.money import amount as money
 from esl_agent.office.retention import Kind, RetentionPolicy, run
@@ -18,6 +20,7 @@ from esl_agent.store.accounts import close, get_account
 from esl_agent.store.cdrs import CdrFilter, ensure_partitions, newest_cdrs
 from esl_agent.store.holds import HoldRequest, hold_many
 from esl_agent.store.pool import Connection
+from esl_agent.store.restrictions import list_restrictions, restrict
 from esl_agent.store.settle import settle_many
 
 PAYER: Final = 1001
@@ -35,6 +38,7 @@ def removed(conn: Connection, on: str, **options: bool) -> dict[str, int]:
         (Kind.CALLS, date(2024, 3, 1)),
         (Kind.HOLDS, date(2025, 9, 1)),
         (Kind.NETWORKS, date(2024, 3, 1)),
+        (Kind.RESTRICTIONS, date(2024, 3, 1)),
         (Kind.LEDGER, date(2020, 1, 1)),
         (Kind.CUSTOMERS, date(2020, 1, 1)),
     ],
@@ -106,6 +110,21 @@ def test_networks_that_phones_left_long_ago_go(conn: Connection) -> None:
         )
     assert removed(conn, "2026-03-01") == {"networks": 1}
     assert conn.execute("SELECT network::text FROM account_networks").fetchall() == [("198.51.100.0/24",)]
+
+
+def test_restrictions_go_when_they_ended_long_ago_and_stay_while_they_are_open(conn: Connection) -> None:
+    an_account(conn, PAYER, "0")
+    day_us = 86_400 * S
+    over = a_restriction(rule="over", since_us=NOON_US - 1_000 * day_us, until_us=NOON_US - 999 * day_us)
+    old = a_restriction(rule="open", since_us=NOON_US - 1_000 * day_us)
+    lately = a_restriction(rule="lately", since_us=NOON_US - 1_000 * day_us, until_us=NOON_US)
+    for each in (over, old, lately, replace(old, rule="cleared")):
+        restrict(conn, each)
+    conn.execute("UPDATE restrictions SET cleared_at = '2020-01-01', cleared_by = 'noc', cleared_reason = ''"
+                 " WHERE rule = 'cleared'")  # fmt: skip
+    assert removed(conn, "2026-03-01") == {"restrictions": 2}
+    left = list_restrictions(conn, is_all=True)
+    assert [kept.restriction.rule for kept in left] == ["lately", "open"]
 
 
 def test_who_left_long_ago_is_forgotten(conn: Connection) -> None:

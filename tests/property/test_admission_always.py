@@ -17,9 +17,18 @@ from esl_agent.core.admission.decide import decide
 from esl_agent.core.admission.facts import AccountState, Customer, Facts, PayphonePolicy
 from esl_agent.core.admission.limits import CallerIdPolicy, Limits, OperatorPolicy, TollFree
 from esl_agent.core.admission.question import Question
+from esl_agent.core.admission.restricted import limits_under
 from esl_agent.core.leg import Product
-from esl_agent.core.numbering import NumberClass
+from esl_agent.core.numbering import Number, NumberClass
 from esl_agent.core.tariff import NEVER_CHARGED
+from esl_agent.core.traffic.restriction import Restriction
+from esl_agent.core.traffic.verdict import Action
+
+
+def restrained(customer: Customer, made: tuple[Restriction, ...], when_off: TollFree) -> Customer:
+    """The customer as the book has him while these are open."""
+    return replace(customer, limits=limits_under(customer.limits, made, when_off), restrictions=made)
+
 
 amounts = st.integers(0, 50).map(lambda number: Decimal(number) / 1_000)
 numbers = st.sampled_from(
@@ -39,12 +48,31 @@ limits = st.builds(
     caller_id_policy=st.sampled_from(CallerIdPolicy),
     toll_free=st.sampled_from(TollFree),
 )
+restrictions = st.builds(
+    Restriction,
+    account_id=st.just(ACCOUNT),
+    rule=st.just("dialer"),
+    action=st.sampled_from(Action),
+    did=st.sampled_from(["", DID, "15145551234"]),
+    max_calls=st.none() | st.integers(0, 3),
+    calls_per_second=st.none() | st.integers(1, 3),
+    ends_calls=st.booleans(),
+    since_us=st.just(0),
+)
 customers = st.builds(
     Customer,
+    restrictions=st.lists(restrictions, max_size=3).map(tuple),
     account_id=st.sampled_from([ACCOUNT, 9999]),
     state=st.sampled_from([*AccountState, AccountState.ACTIVE, AccountState.ACTIVE]),
     terms_accepted=st.sampled_from([True, True, False]),
     limits=limits,
+)
+#: So that restrictions are in force at all.
+under_restrictions = st.builds(
+    restrained,
+    customers,
+    st.lists(restrictions, min_size=1, max_size=4).map(tuple),
+    st.sampled_from(TollFree),
 )
 dids = st.builds(
     a_did,
@@ -68,7 +96,7 @@ facts = st.builds(
     Facts,
     operator=st.builds(OperatorPolicy, allow_premium=st.booleans(), blocked_classes=classes),
     is_known=st.sampled_from([True, True, False]),
-    customer=st.none() | customers,
+    customer=st.none() | customers | under_restrictions,
     number=st.none() | numbers,
     did=st.none() | dids,
     caller=st.none() | numbers,
@@ -79,6 +107,8 @@ facts = st.builds(
     is_within_rate=st.booleans(),
     spent_today=amounts,
     carriers=st.lists(st.sampled_from([a_carrier(), a_carrier("b", capacity=0)]), max_size=2).map(tuple),
+    departments=st.frozensets(numbers.map(lambda number: number.digits), max_size=3),
+    can_record=st.booleans(),
 )
 carriers = st.lists(
     st.builds(
@@ -120,6 +150,32 @@ def test_an_emergency_call_out_is_always_admitted_and_nothing_else_is_by_that_ru
 
 
 @given(questions, facts)
+def test_nothing_that_a_restriction_suspends_is_admitted(question: Question, known: Facts) -> None:
+    decision = decide(question, known)
+    if decision.admitted and decision.rule != "emergency":
+        actions = {each.action for each in known.restrictions}
+        assert Action.SUSPEND_ACCOUNT not in actions
+        assert Action.SUSPEND_OUTBOUND not in actions or question.product is Product.INBOUND
+        dids = {each.did for each in known.restrictions if each.action is Action.SUSPEND_DID}
+        assert decision.caller_id not in dids or question.product is not Product.TERMINATION
+        assert question.product is Product.TERMINATION or (known.did and known.did.number not in dids)
+
+
+@given(customers, st.lists(restrictions, max_size=4), st.sampled_from(TollFree))
+def test_a_restriction_never_lets_an_account_do_more(
+    customer: Customer, made: list[Restriction], when_off: TollFree
+) -> None:
+    own, left = customer.limits, limits_under(customer.limits, made, when_off)
+    for name in ("max_calls", "calls_per_second"):
+        before, after = getattr(own, name), getattr(left, name)
+        assert before is None or after <= before
+    order = [TollFree.FREE, TollFree.RATED, TollFree.OFF]
+    assert order.index(left.toll_free) >= order.index(own.toll_free)
+    unlike = {"max_calls": None, "calls_per_second": None, "toll_free": TollFree.FREE}
+    assert replace(left, **unlike) == replace(own, **unlike)
+
+
+@given(questions, facts)
 def test_all_that_is_admitted_is_paid_for_by_an_active_account(question: Question, known: Facts) -> None:
     decision = decide(question, known)
     if decision.admitted and decision.rule != "emergency":
@@ -144,6 +200,44 @@ def test_what_is_refused_stays_refused_when_yet_more_is_wrong(question: Question
     worse = replace(known, is_known=False)
     decision = decide(question, worse)
     assert decision.rule in ("emergency", "facts_known")
+
+
+@given(questions, facts)
+def test_what_is_recorded_has_a_department_at_an_end_that_we_know(question: Question, known: Facts) -> None:
+    """And all of that is: but for emergencies, and for what is refused."""
+    decision = decide(question, known)
+    ends = {decision.number.digits} if decision.number else set()
+    if question.product is Product.TERMINATION:
+        ends.add(decision.caller_id)  # found to be the customer's own
+    elif known.did:
+        ends.add(known.did.number)
+    is_departments = bool(ends & known.departments)
+    is_for_it = decision.admitted and decision.rule != "emergency"
+    assert (decision.recording is not None) == (is_departments and is_for_it)
+    assert ("to_record" in decision.tags) == (decision.recording is not None)
+    if decision.recording:
+        assert decision.recording.department in ends & known.departments
+
+
+@given(questions, facts)
+def test_without_departments_nothing_is_recorded_or_refused_for_want_of_it(
+    question: Question, known: Facts
+) -> None:
+    decision = decide(question, replace(known, departments=frozenset()))
+    assert decision.recording is None
+    assert decision.rule != "recordable"
+
+
+@given(questions, facts, numbers, st.text(max_size=20))
+def test_no_claim_of_a_caller_from_outside_has_a_call_recorded(
+    question: Question, known: Facts, claimed: Number, text: str
+) -> None:
+    question = replace(question, product=Product.INBOUND)
+    claims = replace(question, caller_number=text, oli=text, is_trunk=not question.is_trunk)
+    before = decide(question, replace(known, can_record=True))
+    after = decide(claims, replace(known, can_record=True, caller=claimed, owns_caller=False))
+    if before.admitted and after.admitted:
+        assert after.recording == before.recording
 
 
 @given(carriers, st.integers(0, 2**128), st.booleans())

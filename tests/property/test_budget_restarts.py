@@ -2,6 +2,8 @@
 
 Recovery's part is played in one go: what the store holds is awaited, what the
 switch has up is found, and what has ended meanwhile is settled from its files.
+Where it leaves none, each leg that a daemon heard answered is settled from what
+was kept of that, and of no other one a cent is taken.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final, cast
 
 from fixtures.budget_purse import Hold, Purse, billed_s, cost
-from fixtures.budget_world import LONDON, MS, POLICY, TOO_LATE_MS, PriceList, SwitchLeg, World
+from fixtures.budget_world import LONDON, MS, POLICY, STORE_MS_MAX, TOO_LATE_MS, PriceList, SwitchLeg, World
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -32,6 +34,8 @@ from esl_agent.store.open_holds import OpenHold
 
 #: Settlements that were on their way are in the journal, and in the books before calls are taken up again.
 DOWN_MS_MIN: Final = 100
+#: As many as there are carriers of a call.
+LOOKS_MAX: Final = 3
 #: Causes after which the caller is still there.
 GOES_ON: Final = ("USER_BUSY", "LOSE_RACE")
 
@@ -53,6 +57,9 @@ class MortalWorld(World):
         self.is_up = True
         self._life = 0
         self._known: dict[str, str] = {}
+        self._answers: dict[str, str] = {}
+        self.heard: set[str] = set()  # legs that a daemon heard answered, and kept that
+        self.has_files = self.always_has_files = True
         self._created: dict[str, SwitchLeg] = {}
         self._ends: dict[str, LegEnd] = {}
         self._callers_gone: dict[str, None] = {}
@@ -84,26 +91,49 @@ class MortalWorld(World):
         self.desk = Desk(
             policy=POLICY, book=book, now_us=lambda: self.now_us, timers=self,
             ask_hold=self._ask_hold, settle=self._settle, release=self._release, switchboard=self,
-            log=_silent, live_max=1_000,
+            keep_answer=self._keep_answer, log=_silent, live_max=1_000,
         )  # fmt: skip
         finds = Finds(self.desk, book, lambda: self.now_us, _silent)
-        assert finds.await_again(self._holds()) == len(self._holds())
+        finds.await_again(self._open())
         for leg in self._created.values():
             if leg.ended_us is None:
                 self.survivors.add(leg.leg.leg_uuid)
                 finds.up(leg.leg)
-            elif not self._is_settled(leg):
+            elif self.has_files and not self._is_settled(leg):
                 self.desk.leg_ended(self._ends[leg.leg.leg_uuid], Source.SWITCH_FILE)
+        if not self.has_files:
+            self._conclude(finds)
         for caller in self._callers_gone:
             self.desk.caller_gone(caller)
 
-    def _holds(self) -> list[OpenHold]:
-        return [
-            OpenHold(account_id, leg_uuid, hold.held, self._known.get(leg_uuid))
+    def _conclude(self, finds: Finds) -> None:
+        """Of what is gone no file tells: look after look, until nothing more follows from that."""
+        for _ in range(LOOKS_MAX):
+            for leg_uuid in finds.awaited():
+                leg = self.legs[leg_uuid]
+                is_up = leg_uuid in self._created and leg.ended_us is None
+                is_caller_gone = leg.caller_uuid in self._callers_gone
+                if not is_up and finds.was_there(leg_uuid):
+                    finds.vanished(leg_uuid, self.now_us, is_caller_gone=is_caller_gone)
+                elif not is_up and is_caller_gone:
+                    finds.never_came(leg_uuid)
+            finds.await_again(self._open())  # as an audit does
+
+    def _open(self) -> list[OpenHold]:
+        """What the store says of legs that are not over: those that something is held for first."""
+        holds = [
+            OpenHold(account_id, leg_uuid, hold.held, self._known.get(leg_uuid), self._answers.get(leg_uuid))
             for account_id, account in self.purse.accounts.items()
             for leg_uuid, hold in account.holds.items()
             if hold.state == "held"
         ]
+        held = {hold.leg_uuid for hold in holds}
+        only_answered = [
+            OpenHold(self.legs[leg_uuid].account_id, leg_uuid, ZERO, None, answer, is_held=False)
+            for leg_uuid, answer in self._answers.items()
+            if leg_uuid not in held
+        ]
+        return holds + only_answered
 
     def _is_settled(self, leg: SwitchLeg) -> bool:
         hold = self.purse.accounts[leg.account_id].holds.get(leg.leg.leg_uuid)
@@ -165,6 +195,20 @@ class MortalWorld(World):
         self._known[leg_uuid] = known
         mine = lambda event: tell(event) if life == self._life else None  # noqa: E731
         super()._ask_hold(account_id, leg_uuid, ask, mine, known, takes_from, can_wait=can_wait)
+
+    def _keep_answer(self, account_id: int, leg_uuid: str, known: str) -> None:
+        """Into the journal: whatever happens then, it is in the store before calls are taken up again."""
+        self.heard.add(leg_uuid)
+
+        def keep() -> None:
+            if not self._is_settled(self.legs[leg_uuid]):
+                self._answers.setdefault(leg_uuid, known)
+
+        self._in_order("settlements", STORE_MS_MAX, keep)
+
+    def _settled(self, row: CdrRow, hand_to: str | None) -> None:
+        super()._settled(row, hand_to)
+        self._answers.pop(row.leg_uuid, None)
 
     def _settle(self, row: CdrRow, hand_to: str | None) -> None:
         if hand_to and row.leg_uuid in self._known:
@@ -240,8 +284,9 @@ class Restarts(RuleBasedStateMachine):
         down_ms=st.sampled_from((DOWN_MS_MIN, 1_000, 4_000, 30_000)),
         is_stopped=st.booleans(),
         forgets_cuts=st.booleans(),
+        has_files=st.booleans(),
     )
-    def restart(self, down_ms: int, is_stopped: bool, forgets_cuts: bool) -> None:
+    def restart(self, down_ms: int, is_stopped: bool, forgets_cuts: bool, has_files: bool) -> None:
         if is_stopped:
             self.world.leave()
             self.wait(DOWN_MS_MIN)
@@ -249,6 +294,8 @@ class Restarts(RuleBasedStateMachine):
         if forgets_cuts:
             self.world.forget_cuts()
         self.wait(down_ms)
+        self.world.has_files = has_files
+        self.world.always_has_files &= has_files
         self.world.rise()
 
     @invariant()
@@ -265,8 +312,9 @@ class Restarts(RuleBasedStateMachine):
         assert not self.world.desk.live, "every call has ended"
         for account in self.purse.accounts.values():
             assert account.reserved == 0, "nothing is reserved for a call that is over"
-        for leg in self.world._created.values():
-            assert self.world._is_settled(leg), f"a leg without a CDR: {leg}"
+        for leg_uuid, leg in self.world._created.items():
+            is_known = leg_uuid in self.world.heard or self.world.always_has_files
+            assert self.world._is_settled(leg) or not is_known, f"a leg without a CDR: {leg}"
 
 
 TestRestarts = Restarts.TestCase

@@ -16,7 +16,7 @@ from esl_agent.core.leg import Quality
 from esl_agent.core.price import Charge, ChargeLine, LineKind
 from esl_agent.store.cdrs import CdrRow, Source
 from esl_agent.store.journal import Journal
-from esl_agent.store.journal_records import Record, Release, Settlement, decode, encode
+from esl_agent.store.journal_records import Answer, Record, Release, Settlement, decode, encode
 from esl_agent.store.segments import segment_path
 from esl_agent.store.unwritable import Refused, read_refused, rewrite
 
@@ -51,7 +51,12 @@ def rows(draw: st.DrawFn) -> CdrRow:
     )
 
 
-records = st.builds(Settlement, rows(), maybe_texts) | st.builds(Release, st.integers(0, 2**62), texts)
+accounts = st.integers(0, 2**62)
+records = (
+    st.builds(Settlement, rows(), maybe_texts)
+    | st.builds(Release, accounts, texts)
+    | st.builds(Answer, accounts, texts, texts, texts)
+)
 
 
 def read_all(journal: Journal) -> list[Record]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from esl_agent.store.journal import Journal
-from esl_agent.store.journal_records import Record, Release, encode
+from esl_agent.store.journal_records import Answer, Record, Release, encode
 from esl_agent.store.segments import Position, segment_path
 
 LINE_BYTES = len(encode(Release(1001, "leg 000000")))
@@ -41,9 +41,13 @@ class JournalMachine(RuleBasedStateMachine):
         if self.journal._writer is not None:
             self.journal._writer.close()
 
-    @rule(count=st.integers(1, 9))
-    def keep(self, count: int) -> None:
-        new: list[Record] = [Release(1001, f"leg {len(self.kept) + each:06}") for each in range(count)]
+    @rule(are_answers=st.lists(st.booleans(), min_size=1, max_size=9))
+    def keep(self, are_answers: list[bool]) -> None:
+        legs = [f"leg {len(self.kept) + each:06}" for each in range(len(are_answers))]
+        new: list[Record] = [
+            Answer(1001, leg, "montreal", "{}") if is_answer else Release(1001, leg)
+            for leg, is_answer in zip(legs, are_answers, strict=True)
+        ]
         self.ends += self.journal.append([encode(record) for record in new])
         self.kept += new
 

@@ -1,5 +1,7 @@
 """A batch settles in SQL as it would leg by leg in Python, to the last line of the ledger.
 
+Legs that were answered are known of until they are settled, and never again.
+
 What a leg pays is `core.rating.collect`; the model around it is one purse for each account.
 """
 
@@ -20,8 +22,10 @@ from esl_agent.core.price import Charge, ChargeLine, LineKind
 from esl_agent.core.rating import collect
 from esl_agent.store import ledger
 from esl_agent.store.accounts import change_credit_limit, get_account
+from esl_agent.store.answers import keep_answers
 from esl_agent.store.cdrs import CdrFilter, CdrRow, iterate_cdrs
 from esl_agent.store.holds import HoldRequest, hold_many
+from esl_agent.store.journal_records import Answer
 from esl_agent.store.ledger import last_entries
 from esl_agent.store.pool import Connection, connected
 from esl_agent.store.release import release_many
@@ -125,10 +129,11 @@ def prepare(conn: Connection, purse: Purse, payer: int, given_up: set[str]) -> N
 def test_a_batch_settles_as_it_would_leg_by_leg(
     url: str, data: st.DataObject, batches: list[list[CdrRow]]
 ) -> None:
+    answered: set[tuple[int, str]] = set()
     hand_to = data.draw(st.dictionaries(st.sampled_from(LEGS), st.sampled_from(LEGS), max_size=4))
     purses = {STRANGER: Purse(ZERO, ZERO)}
     with connected(url) as conn:
-        conn.execute("TRUNCATE accounts, reservations, ledger, cdrs")
+        conn.execute("TRUNCATE accounts, reservations, answers, ledger, cdrs")
         for payer in PAYERS:
             holds = data.draw(st.dictionaries(st.sampled_from(LEGS), st.none() | amounts(300), max_size=4))
             purse = Purse(data.draw(amounts(1_000)), data.draw(amounts(500)), holds)
@@ -136,8 +141,12 @@ def test_a_batch_settles_as_it_would_leg_by_leg(
             prepare(conn, purse, payer, {leg for leg, held in holds.items() if held is None})
 
         for rows in batches:
+            told = data.draw(st.lists(st.tuples(st.sampled_from(tuple(purses)), st.sampled_from(LEGS))))
+            keep_answers(conn, [Answer(payer, leg, "montreal", "{}") for payer, leg in told])
             expected = settle_in_model(purses, rows, hand_to)
             assert settle_many(conn, rows, hand_to=hand_to) == expected
+            answered = {(payer, leg) for payer, leg in {*answered, *told} if leg not in purses[payer].over}
+            assert set(conn.execute("SELECT account_id, leg_uuid FROM answers")) == answered
 
         assert ledger.check(conn) == []
         written = {(row.account_id, row.leg_uuid): row for row in iterate_cdrs(conn, CdrFilter())}

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 from fixtures.records import an_account
+from fixtures.verdicts import a_restriction
 
 from esl_agent.core.admission.carriers import Carrier
 from esl_agent.core.admission.route_file import Route
@@ -22,6 +23,7 @@ from esl_agent.store.limits import change_limits
 from esl_agent.store.numbers import OwnedNumber, add_number, remove_number
 from esl_agent.store.plans import add_plan, set_deck
 from esl_agent.store.pool import Connection, connected
+from esl_agent.store.restrictions import clear, restrict
 from esl_agent.store.routes import put_routes, remove_route
 from esl_agent.store.sip_users import NewSipUser
 
@@ -81,6 +83,7 @@ def import_gold(conn: Connection) -> None:
         (lambda conn: add_plan(conn, Plan("silver", "gold")), TARIFFS),
         (lambda conn: set_deck(conn, "gold", "standard"), TARIFFS),
         (import_gold, TARIFFS),
+        (lambda conn: restrict(conn, a_restriction()), Change(Changed.RESTRICTION, PAYER, 1)),
     ],
 )
 def test_a_change_is_told(conn: Connection, daemon: Connection, act: Act, told: Change) -> None:
@@ -106,6 +109,16 @@ def test_a_changed_phone_is_told(conn: Connection, daemon: Connection) -> None:
     assert heard(daemon) == [change]
     sip_users.remove_sip_user(conn, *phone)
     assert heard(daemon) == [change]
+
+
+def test_a_restriction_that_is_cleared_is_told_and_one_that_is_there_already_is_not(
+    conn: Connection, daemon: Connection
+) -> None:
+    restrict(conn, a_restriction())
+    assert heard(daemon) == [Change(Changed.RESTRICTION, PAYER, 1)]
+    assert restrict(conn, a_restriction()) is None
+    clear(conn, 1, "asked", "noc")
+    assert heard(daemon) == [Change(Changed.RESTRICTION, PAYER, 1)]
 
 
 def test_a_suspension_that_is_lifted_is_told(conn: Connection, daemon: Connection) -> None:
@@ -144,6 +157,7 @@ def test_a_notice_is_told_once_a_transaction(conn: Connection, daemon: Connectio
     "payload",
     [
         *("", "account", "account x", "account -1", "account ١", "numbers 3", "taxes"),
+        *("restriction", "restriction 1001", "restriction 1001 x", "restriction 1001 1 1"),
         *("phone", "phone 1001", "phone 1001 ", "phone 1001 sip.example.com now"),
     ],
 )

@@ -6,20 +6,27 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Final, LiteralString
 
+import msgspec
 import psycopg
 import pytest
 from fixtures.commands import Command
 from fixtures.postgres import as_role
 from fixtures.records import a_cdr, an_account
+from fixtures.verdicts import a_verdict
 
 from esl_agent.core.money import amount as money
 from esl_agent.core.phones import Phone
+from esl_agent.core.traffic.restriction import restriction_of
 from esl_agent.store.accounts import get_account
+from esl_agent.store.answers import keep_answers
 from esl_agent.store.cdrs import ensure_partitions
 from esl_agent.store.holds import HoldRequest, Outcome, hold_many
+from esl_agent.store.journal_records import Answer
 from esl_agent.store.networks import saw, spendings, spike_is_told
+from esl_agent.store.open_holds import open_holds
 from esl_agent.store.pool import Connection, connected
 from esl_agent.store.release import release_many
+from esl_agent.store.restrictions import clear, find_open, list_restrictions, restrict
 from esl_agent.store.settle import settle_many
 from esl_agent.store.sip_users import NewSipUser, add_sip_user
 
@@ -51,6 +58,9 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "INSERT INTO numbers (number, account_id, kind) VALUES ('15145550199', 1001, 'did')",
         "UPDATE sip_users SET a1_hash = repeat('0', 32)",
         "DELETE FROM account_networks",
+        "UPDATE answers SET known = '{}'",
+        "UPDATE restrictions SET until = now()",
+        "DELETE FROM restrictions",
     ),
     "esl_agent_noc": (
         "SELECT name FROM accounts",
@@ -60,8 +70,11 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "SELECT known FROM reservations",
         "SELECT * FROM sip_users",
         "SELECT * FROM account_networks",
+        "SELECT * FROM answers",
         "SELECT * FROM payments",
         "UPDATE accounts SET state = 'suspended'",
+        "SELECT * FROM restrictions",
+        "UPDATE noc_restrictions SET until = now()",
     ),
     "esl_agent_office": (
         "SELECT a1_hash FROM sip_users",
@@ -74,6 +87,9 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "INSERT INTO reservations (account_id, leg_uuid, state, held) VALUES (1001, 'x', 'held', 1)",
         "UPDATE leases SET holder = 'me'",
         "UPDATE account_networks SET spike_at = now()",
+        "UPDATE restrictions SET figures = '[]'",
+        "UPDATE restrictions SET until = now()",
+        "DELETE FROM restrictions",
     ),
     "esl_agent_auditor": (
         "SELECT a1_hash FROM sip_users",
@@ -82,6 +98,7 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         " VALUES (1001, 'x', 'cash', 'customer', 1, 'top_up')",
         "INSERT INTO payments (account_id, reference, method, amount, received_on, recorded_by)"
         " VALUES (1001, 'x', 'cash', 1, now(), 'me')",
+        "UPDATE restrictions SET cleared_at = now()",
     ),
 }  # fmt: skip
 
@@ -109,9 +126,11 @@ def test_what_is_forbidden_fails(database_url: str, role: str, statement: Litera
 
 def test_the_daemon_holds_settles_releases_and_makes_partitions(conn: Connection, daemon: Connection) -> None:
     ensure_partitions(daemon, datetime(2031, 5, 1, tzinfo=UTC))
-    asked = [HoldRequest(PAYER, leg, money("1"), money("1")) for leg in ("leg", "planned")]
+    asked = [HoldRequest(PAYER, leg, money("1"), money("1"), switch="montreal") for leg in ("leg", "planned")]
     assert {held.outcome for held in hold_many(daemon, asked)} == {Outcome.HELD}
     release_many(daemon, [(PAYER, "planned")])
+    keep_answers(daemon, [Answer(PAYER, "leg", "montreal", "{}")])
+    assert [each.leg_uuid for each in open_holds(daemon, "montreal")] == ["leg"]
     [settled] = settle_many(daemon, [a_cdr(PAYER, "leg")])
     assert settled.settled
     assert get_account(conn, PAYER).balance == money("5") - settled.charged
@@ -130,6 +149,24 @@ def test_the_daemon_remembers_networks_and_the_office_and_the_auditor_read_them(
     for role in ("esl_agent_office", "esl_agent_auditor"):
         with connected(as_role(database_url, role)) as reader:
             assert reader.execute("SELECT account_id FROM account_networks").fetchall() == [(PAYER,)]
+
+
+def test_the_daemon_restricts_the_office_clears_the_auditor_reads_and_noc_sees_no_numbers(
+    conn: Connection, daemon: Connection, database_url: str
+) -> None:
+    made = restriction_of(a_verdict(expires_after_s=None, did="15145550100"))
+    kept = restrict(daemon, made, a_verdict().figures, a_verdict().calls)
+    assert kept is not None
+    assert kept.restriction.restriction is not None
+    assert find_open(daemon, [PAYER]) == {PAYER: (kept.restriction,)}
+    with connected(as_role(database_url, "esl_agent_auditor")) as auditor:
+        assert list_restrictions(auditor) == [kept]
+    with connected(as_role(database_url, "esl_agent_noc")) as noc:
+        [seen] = noc.execute("SELECT did, figures, calls->0->>'number' FROM noc_restrictions").fetchall()
+    assert seen == ("xxxxxxx0100", [msgspec.to_builtins(each) for each in kept.figures], "xxxxxxxx0000")
+    with connected(as_role(database_url, "esl_agent_office")) as office:
+        clear(office, kept.restriction.restriction, "he asked nicely", "office")
+    assert find_open(conn, [PAYER]) == {}
 
 
 def test_noc_sees_what_calls_cost_and_not_whose_they_are(conn: Connection, database_url: str) -> None:

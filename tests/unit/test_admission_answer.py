@@ -145,6 +145,9 @@ class TestVariables:
             "esl_route_4": "",
             "esl_forward_to": "",
             "esl_forward_when": "",
+            "esl_record": "",
+            "esl_record_tell": "",
+            "esl_record_account": "",
             "effective_caller_id_number": OWNED,
             "effective_caller_id_name": OWNED,
             "esl_admitted": "true",
@@ -165,6 +168,9 @@ class TestVariables:
             "esl_route_4": "",
             "esl_forward_to": "",
             "esl_forward_when": "",
+            "esl_record": "",
+            "esl_record_tell": "",
+            "esl_record_account": "",
             "esl_admitted": "false",
         }
 
@@ -173,6 +179,15 @@ class TestVariables:
         told = answer_variables(decision(Product.INBOUND, did=did), ADMISSION)
         assert (told["esl_account"], told["esl_product"]) == (str(ACCOUNT), "inbound")
         assert (told["esl_forward_to"], told["esl_forward_when"]) == (f"+{LONDON}", "busy")
+
+    def test_a_departments_call_is_to_be_recorded(self) -> None:
+        told = answer_variables(decision(departments={LONDON}), ADMISSION)
+        assert (told["esl_record"], told["esl_record_tell"]) == (LONDON, "caller")
+        assert (told["esl_record_account"], told["esl_tags"]) == (str(ACCOUNT), "to_record")
+
+    def test_what_is_refused_is_not_to_be_recorded(self) -> None:
+        refused = replace(decision(departments={LONDON}), admitted=False)
+        assert answer_variables(refused, ADMISSION)["esl_record"] == ""
 
     def test_a_refusal_takes_back_an_admission_before_it(self) -> None:
         admitted = answer_variables(decision(), ADMISSION, dial_strings(decision(), LEGS))

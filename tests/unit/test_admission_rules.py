@@ -12,6 +12,7 @@ from fixtures.admission import (
     DID,
     FREE,
     LONDON,
+    OWNED,
     a_carrier,
     a_customer,
     a_did,
@@ -248,6 +249,24 @@ class TestCaps:
         customer = a_customer(spend_per_day=Decimal(0), spend_per_call=Decimal(0))
         facts = TOLL_FREE | {"customer": customer, "spent_today": Decimal(5)}
         assert verdict(OUT, facts, {}) == ("funds", None)
+
+
+CANNOT: dict[str, Any] = {"can_record": False, "departments": {LONDON}}
+
+
+class TestRecordable:
+    def test_a_departments_call_that_cant_be_recorded_is_refused(self) -> None:
+        assert verdict(OUT, CANNOT, {}) == ("recordable", Reason.NOT_RECORDABLE)
+        assert verdict(FORWARDED, CANNOT, {}) == ("recordable", Reason.NOT_RECORDABLE)
+        assert verdict(IN, CANNOT | {"departments": {DID}}, {}) == ("recordable", Reason.NOT_RECORDABLE)
+
+    def test_every_other_call_goes_on(self) -> None:
+        assert verdict(OUT, {"can_record": False, "departments": {DID}}, {}) == ("funds", None)
+        assert verdict(IN, CANNOT, {}) == ("funds", None)
+
+    def test_an_emergency_call_of_a_department_goes_on(self) -> None:
+        facts = {"can_record": False, "departments": {OWNED, "911"}, "number": a_number("911")}
+        assert verdict(OUT, facts, {}) == ("emergency", None)
 
 
 def test_a_carrier_with_room_is_enough() -> None:

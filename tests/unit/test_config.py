@@ -116,3 +116,47 @@ def test_a_switch_has_a_name_of_its_own_even_where_nobody_gave_it_one() -> None:
     assert len(here) == 2
     assert named(host="10.0.0.5", password="of our own") == "10.0.0.5:8021"
     assert named(name="montreal-1", host="127.0.0.1") == "montreal-1"
+
+
+SECRET = "whsec_" + "c2l4dGVlbiBhbmQgZWlnaHQgYnl0ZXMgb2YgaXQ="
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"webhook_url": "https://noc.example/hook"}, "webhook_secret has to be whsec_"),
+        ({"webhook_url": "https://noc.example/hook", "webhook_secret": "whsec_c2hvcnQ="}, "at least 24"),
+        ({"webhook_url": "https://noc.example/hook", "webhook_secret": SECRET[6:]}, "webhook_secret"),
+        ({"webhook_url": "http://noc.example/hook", "webhook_secret": SECRET}, "use https"),
+        ({"webhook_url": "ftp://noc.example/hook", "webhook_secret": SECRET}, "is not a URL"),
+        ({"webhook_url": "https:///hook", "webhook_secret": SECRET}, "is not a URL"),
+        ({"webhook_url": "https://noc.example:99999/", "webhook_secret": SECRET}, "is not a URL"),
+        ({"webhook_url": "https://noc.example/a b", "webhook_secret": SECRET}, "is not a URL"),
+        ({"webhook_url": "https://noc.example/\r\nx: y", "webhook_secret": SECRET}, "is not a URL"),
+        (
+            {"webhook_url": "https://me:pass@noc.example/", "webhook_secret": SECRET},
+            "without a name or password",
+        ),
+    ],
+)
+def test_a_webhook_that_would_not_be_safe_is_refused_and_nothing_of_it_repeated(
+    settings: dict[str, object], problem: str
+) -> None:
+    (told,) = problems_of({"traffic": settings})
+    assert problem in told
+    assert "noc.example" not in told
+    assert str(settings.get("webhook_secret", "no secret")) not in told
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"webhook_url": "https://noc.example/hook?of=us"},
+        {"webhook_url": "http://127.0.0.1:8080/hook"},
+        {"webhook_url": "http://[::1]/"},
+        {"webhook_url": "http://noc.example/hook", "webhook_plain": True},
+    ],
+)
+def test_a_webhook_that_is_encrypted_stays_here_or_is_allowed_may_be(settings: dict[str, object]) -> None:
+    config = parse({"traffic": settings | {"webhook_secret": SECRET}}, {}, source="test")
+    assert config.traffic.webhook_url == settings["webhook_url"]

@@ -70,7 +70,7 @@ def test_every_global_variable_has_a_value() -> None:
         command.get("data", "").split("=")[0]
         for command in Xml.parse(dialplan_dir() / "config" / "vars.xml").iter("X-PRE-PROCESS")
     }
-    of_freeswitch = {"local_ip_v4", "domain", "log_dir", "sounds_dir"}
+    of_freeswitch = {"local_ip_v4", "domain", "log_dir", "sounds_dir", "recordings_dir"}
     used = {name for path in FILES for name in re.findall(r"\$\$\{(\w+)\}", path.read_text(encoding="utf-8"))}
 
     assert used - of_freeswitch <= known
@@ -80,7 +80,7 @@ def test_every_global_variable_has_a_value() -> None:
 def test_it_goes_on_in_contexts_that_there_are(path: Path) -> None:
     for application, data in actions(path):
         if application == "execute_extension" or " XML " in data:
-            assert data.split()[-1] in CONTEXTS
+            assert data.rstrip("}").split()[-1] in CONTEXTS
 
 
 def test_nothing_dialled_leads_to_where_a_caller_is_told_that_the_money_has_ended() -> None:
@@ -105,7 +105,7 @@ def test_no_redirect_is_followed_on_any_leg_that_goes_out(path: Path) -> None:
         if "esl_leg={" in data:
             assert "outbound_redirect_fatal=true" in data
         if application == "bridge":
-            assert data.startswith(("${esl_leg}", "{outbound_redirect_info=true}user/"))
+            assert data.startswith(("${esl_leg}", "{outbound_redirect_info=true}${esl_recorded}user/"))
 
 
 def test_the_switch_follows_no_redirect_of_its_own_accord() -> None:
@@ -159,7 +159,38 @@ def test_until_it_is_answered_every_question_is_refused() -> None:
 
 def test_the_dialplan_has_room_for_every_route() -> None:
     text = (dialplan_dir() / "esl_agent" / "routes.xml").read_text(encoding="utf-8")
-    assert re.findall(r'data="\$\{esl_leg\}\$\{(\w+)\}"', text) == list(ROUTES)
+    assert re.findall(r'data="\$\{esl_leg\}\$\{esl_recorded\}\$\{(\w+)\}"', text) == list(ROUTES)
+
+
+def test_nothing_but_an_answer_that_says_so_leads_to_a_recording() -> None:
+    """`esl_recorded` goes onto every leg that is made for a call; before each answer it is unset."""
+    for path in FILES:
+        starts = [data for application, data in actions(path) if application == "record_session"]
+        assert starts == (["$${esl_recordings}/${uuid}.wav"] if path.name == "recording.xml" else [])
+        if any("esl_recording" in data.split() for _, data in actions(path)):
+            assert path.name == "recorded.xml"
+    extensions = list(Xml.parse(dialplan_dir() / "esl_agent" / "recorded.xml").iter("extension"))
+    first = extensions[0].find("condition/action")
+    assert first is not None
+    assert (first.get("application"), first.get("data"), first.get("inline")) == (
+        "unset",
+        "esl_recorded",
+        "true",
+    )
+    for extension in extensions[1:]:
+        fields = {condition.get("field") for condition in extension.iter("condition")}
+        data = [action.get("data", "") for action in extension.iter("action")]
+        if any(text.startswith("esl_recorded=") for text in data):
+            assert fields & {"${esl_record}", "${esl_record_tell}"}
+
+
+def test_an_emergency_call_is_never_recorded() -> None:
+    for context in Xml.parse(dialplan_dir() / "esl_agent.xml").iter("context"):
+        included = [command.get("data") for command in context]
+        assert not {"esl_agent/emergency.xml", "esl_agent/recorded.xml"} <= set(included)
+    text = "".join(data for _, data in actions(dialplan_dir() / "esl_agent" / "emergency.xml"))
+    assert "esl_recorded" not in text
+    assert "bgapi(uuid_record ${uuid} stop all)" in text
 
 
 def test_the_agent_looks_for_the_variables_that_the_dialplan_sets() -> None:

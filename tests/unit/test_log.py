@@ -154,7 +154,7 @@ def test_every_word_said_in_the_code_is_in_the_catalogue_and_the_other_way_round
     ]
     code = "\n".join(path.read_text() for path in speakers)
     kinds = "AGENT|CALL|CDR|CLOCK|CONFIG|DB|DOOR|DUNNING|HOLD|JOURNAL|LIBRARY|LOG"
-    kinds += "|NOTICES|PARTITION|PHONE|QUEUE|RECOVERY|SWITCH|TWIN"
+    kinds += "|NOTICES|PARTITION|PHONE|QUEUE|RECORDING|RECOVERY|SWITCH|TRAFFIC|TWIN"
     said = set(re.findall(rf"""["']((?:{kinds})_[A-Z_]+)["']""", code))
     assert said - set(WORDS) - {"CALL_REJECTED"} == set()  # a hangup cause of the switch's
     assert set(WORDS) - said == set()

@@ -60,6 +60,7 @@ class Admission:
         settle: Callable[[CdrRow], None],
         release: Callable[[int, str], None],
         has_journal_room: Callable[[], bool],
+        can_record: Callable[[], bool],
         cached: CachedFunds,
         deadline_s: float,
         log: Log,
@@ -73,6 +74,7 @@ class Admission:
         self._settle = settle
         self._release = release
         self._has_journal_room = has_journal_room
+        self._can_record = can_record
         self._cached = cached
         self._deadline_s = deadline_s
         self._log = log
@@ -81,7 +83,9 @@ class Admission:
     def answer(self, question: Question) -> Mapping[str, str]:
         """The variables that the caller's leg is to get."""
         gathered = gather(self._book, question, self._operator, self._desk.carriers_up, self._today())
-        facts = replace(gathered.facts, has_journal_room=self._has_journal_room())
+        facts = replace(
+            gathered.facts, has_journal_room=self._has_journal_room(), can_record=self._can_record()
+        )
         decision = decide(question, self._tempo.paced(question, facts))
         legs = plan_legs(question, decision, gathered.facts.carriers)
         held = ZERO

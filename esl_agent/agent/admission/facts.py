@@ -42,7 +42,10 @@ def gather(
     if question.product is not Product.TERMINATION:
         account_id = owned.account_id if owned else None
     try:
-        payer, is_known = (book.payer(account_id) if account_id is not None else None), True
+        payer, is_known = (
+            (book.payer_at(account_id, question.asked_us) if account_id is not None else None),
+            True,
+        )
     except OUTAGE:
         payer, is_known = None, False
     caller, _ = _read(book, question.caller_number)
@@ -60,6 +63,7 @@ def gather(
         price=_price(book, plan, number, question) if plan and number else None,
         calls_up=0,  # the store counts exactly, over all daemons, when it holds
         carriers=_carriers(book, number, in_use) if number else (),
+        departments=book.departments,
     )
     return Gathered(facts, payer)
 
@@ -99,6 +103,7 @@ def _customer(book: Book, payer: Payer, today: date) -> Customer:
         terms_accepted=is_accepted(account.terms_version, book.terms_versions, today),
         currency=account.currency,
         limits=payer.limits,
+        restrictions=payer.restrictions,
     )
 
 

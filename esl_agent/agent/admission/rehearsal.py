@@ -19,12 +19,13 @@ from esl_agent.agent.book import Book
 from esl_agent.core.admission.decide import decide, refused_by_store
 from esl_agent.core.admission.decision import Decision
 from esl_agent.core.admission.dial import PlannedLeg
-from esl_agent.core.admission.limits import OperatorPolicy
+from esl_agent.core.admission.limits import OperatorPolicy, TollFree
 from esl_agent.core.admission.question import Question
 from esl_agent.core.call import CallPolicy, first_hold
 from esl_agent.core.call_signals import HoldMoney
 from esl_agent.core.money import ZERO
 from esl_agent.core.numbering import Numbering
+from esl_agent.core.traffic.restriction import Restriction
 from esl_agent.store.accounts import Account
 from esl_agent.store.holds import HoldRequest, Outcome, hold_many
 from esl_agent.store.numbers import list_numbers
@@ -41,6 +42,7 @@ class Rehearsal:
     legs: tuple[PlannedLeg, ...]
     held: Decimal
     dial_strings: tuple[str, ...]
+    restrictions: tuple[Restriction, ...] = ()  # the account's, that are open
 
 
 class OneConnection:
@@ -63,12 +65,13 @@ class Stage:
         operator: OperatorPolicy,
         policy: CallPolicy,
         today: date,
+        toll_free_when_off: TollFree,
     ) -> None:
         self._conn = conn
         self._operator = operator
         self._policy = policy
         self._today = today
-        self._book = Book(numbering, OneConnection(conn))
+        self._book = Book(numbering, OneConnection(conn), toll_free_when_off=toll_free_when_off)
         self._book.load()
 
     def usual_caller(self, account_id: int) -> str:
@@ -100,7 +103,8 @@ class Stage:
             outcome, held = self._ask(account, wanted) if asks_store else _read(account, wanted)
             if outcome is not Outcome.HELD:
                 decision, legs = refused_by_store(decision, outcome), ()
-        return Rehearsal(question, decision, account, legs, held, dial(decision, legs, held))
+        strings = dial(decision, legs, held)
+        return Rehearsal(question, decision, account, legs, held, strings, facts.restrictions)
 
     def _ask(self, account: Account, wanted: HoldMoney) -> tuple[Outcome, Decimal]:
         """The store's own word."""

@@ -36,6 +36,7 @@ def cdr_of(priced: Priced, settle: Settle, source: Source) -> CdrRow:
         carrier=payer.carrier,
         quality=end.quality,
         recording=end.recording,
+        recorded_us=end.recorded_us,
         source=source,
         refused=settle.refused,
         rule=priced.rule,

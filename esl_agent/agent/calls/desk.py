@@ -14,10 +14,11 @@ from functools import partial
 from typing import Final
 
 from esl_agent.agent.book import Book, Priced
+from esl_agent.agent.calls.barring import Barring
 from esl_agent.agent.calls.cdr import cdr_of
 from esl_agent.agent.calls.desk_needs import Alarm, AskHold, Switchboard
 from esl_agent.agent.calls.itinerary import Answer, Gone, Itineraries, Itinerary
-from esl_agent.agent.calls.live_call import LiveCall, known_of, who
+from esl_agent.agent.calls.live_call import LiveCall, is_newly_answered, known_of, who
 from esl_agent.agent.calls.sounds import SILENCE, Sounds
 from esl_agent.agent.calls.timers import DUE
 from esl_agent.agent.calls.timing import Timing
@@ -41,7 +42,6 @@ from esl_agent.core.call_signals import (
     HoldMoney,
     KillLeg,
     MoneyCame,
-    MustEnd,
     Note,
     SetTimer,
     Settle,
@@ -50,7 +50,6 @@ from esl_agent.core.call_signals import (
 )
 from esl_agent.core.call_state import US_PER_MS
 from esl_agent.core.leg import Leg, LegEnd
-from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow, Source
 
@@ -75,6 +74,7 @@ class Desk:
         ask_hold: AskHold,
         settle: Callable[[CdrRow, str | None], None],
         release: Callable[[int, str], None],
+        keep_answer: Callable[[int, str, str], None] = lambda account_id, leg_uuid, known: None,
         switchboard: Switchboard,
         log: Log,
         live_max: int,
@@ -90,6 +90,7 @@ class Desk:
         self._ask_hold = ask_hold
         self._settle = settle
         self._release = release
+        self._keep_answer = keep_answer
         self.itineraries = Itineraries()
         self._switchboard = switchboard
         self._log = log
@@ -276,10 +277,12 @@ class Desk:
     def begin_again(self, priced: Priced, held: Decimal) -> None:
         """A leg that is up and is not known here; `held` is held for it."""
         leg = priced.leg
-        if self.itineraries.of_leg(leg.leg_uuid) is not None:
+        itinerary = self.itineraries.of_leg(leg.leg_uuid)
+        if itinerary is not None:
             self.itineraries.leg_began(leg.leg_uuid)
         begun = machine.begin_again(leg, priced.price, held, self._timing.policy, self._now_us())
-        self._take_up(LiveCall(begun[0], priced), begun[1])
+        is_kept = itinerary is not None and leg.leg_uuid in itinerary.heard
+        self._take_up(LiveCall(begun[0], priced, is_answer_kept=is_kept), begun[1])
         self._take_what_is_held(leg)
 
     def found_up(self, leg: Leg) -> None:
@@ -301,17 +304,11 @@ class Desk:
         """These have more or less money, other limits or another state: their calls ask again, or end."""
         if not account_ids:
             return
-        barred = self._book.barred()
+        barring = Barring(self._book, self._now_us(), ends_calls=self._ends_barred)
         for leg_uuid, live in list(self.live.items()):
-            account_id = live.priced.account_id
-            if account_id not in account_ids:
-                continue
-            if account_id not in barred:
-                self.tell(leg_uuid, MoneyCame())
-            elif self._ends_barred and live.priced.number.number_class not in NEVER_CHARGED:
-                self.tell(leg_uuid, MustEnd(barred[account_id]))
-        if self._ends_barred:
-            self._release_all(self.itineraries.of_accounts_gone(barred))
+            if live.priced.account_id in account_ids and (event := barring.news_for(live.priced)):
+                self.tell(leg_uuid, event)
+        self._release_all(self.itineraries.that_may_not_be(barring.bars))
 
     def money_freed(self, account_ids: Collection[int]) -> None:
         """What calls of these left is free: for those that have asked for the last time already."""
@@ -342,8 +339,12 @@ class Desk:
         self._carry_out(live, effects)
 
     def _carry_out(self, live: LiveCall, effects: Effects) -> None:
-        if self._may_act():  # else another daemon has its own view of the call
-            self._carry_out_all(live, effects)
+        if not self._may_act():
+            return  # another daemon has its own view of the call
+        if is_newly_answered(live):
+            live.is_answer_kept = True
+            self._keep_answer(live.priced.account_id, live.call.leg.leg_uuid, known_of(live, self._now_us()))
+        self._carry_out_all(live, effects)
 
     def _carry_out_all(self, live: LiveCall, effects: Effects) -> None:
         leg_uuid = live.call.leg.leg_uuid

@@ -22,7 +22,7 @@ awaited will not come: it is given up.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, auto
@@ -57,6 +57,13 @@ class AfterEnd(NamedTuple):
     gone: tuple[Gone, ...] = ()
 
 
+class Heard(NamedTuple):
+    """Of a leg that talked before the agent forgot it: since when, and when it was last known to."""
+
+    answered_us: int
+    seen_us: int
+
+
 @dataclass(slots=True)
 class Itinerary:
     """`leg_uuids` in the order in which they are tried; with `is_planned` more of them may be to come."""
@@ -76,6 +83,7 @@ class Itinerary:
     #: Of one that is taken up again: whether its first leg was there, and when it was last known to be.
     was_there: bool = False
     seen_us: int | None = None
+    heard: Mapping[str, Heard] = field(default_factory=dict)  # its legs that were answered
 
     def __post_init__(self) -> None:
         self.holder = self.holder or self.leg_uuids[0]
@@ -88,7 +96,19 @@ class Itinerary:
     @property
     def is_missing(self) -> bool:
         """Whether the leg that is awaited was there already, before the agent forgot it: its end is owed."""
-        return self.was_there and self.awaited == self.leg_uuids[0]
+        return self.awaited is not None and self.was_up(self.awaited)
+
+    def was_up(self, leg_uuid: str) -> bool:
+        """Whether it is known to have been there.
+
+        That a later one came tells nothing: where a carrier can't be called no leg is made for it.
+        """
+        return leg_uuid in self.heard or (self.was_there and leg_uuid == self.leg_uuids[0])
+
+    def last_seen_us(self, leg_uuid: str) -> int:
+        """Until when it, or its caller's leg, is known to have been up."""
+        heard = self.heard.get(leg_uuid)
+        return heard.seen_us if heard else self.seen_us or self.since_us
 
     def others(self, leg_uuid: str) -> tuple[str, ...]:
         """The legs that this one may take what is held from."""
@@ -215,10 +235,10 @@ class Itineraries:
         planned = [each for each in self._by_caller.get(caller_leg_uuid, ()) if each.is_planned]
         return [leg for each in planned[-1:] for leg in self._give_up(each)]
 
-    def of_accounts_gone(self, account_ids: Container[int]) -> list[Gone]:
-        """As `caller_ended`, for accounts that may make no calls any more."""
+    def that_may_not_be(self, is_barred: Callable[[Priced], bool]) -> list[Gone]:
+        """As `caller_ended`, for calls that are not to be any more."""
         itineraries = [each for siblings in self._by_caller.values() for each in siblings]
-        gone = [itinerary for itinerary in itineraries if itinerary.priced.account_id in account_ids]
+        gone = [itinerary for itinerary in itineraries if is_barred(itinerary.priced)]
         return [leg for itinerary in gone for leg in self._give_up(itinerary)]
 
     def overdue(self, now_us: int) -> list[Gone]:
@@ -239,7 +259,8 @@ class Itineraries:
 
     def _close(self, itinerary: Itinerary) -> list[Gone]:
         for leg_uuid in itinerary.leg_uuids:
-            self._by_leg.pop(leg_uuid, None)
+            if self._by_leg.get(leg_uuid) is itinerary:  # else it has one of its own by now
+                del self._by_leg[leg_uuid]
         siblings = self._by_caller.get(itinerary.caller_leg_uuid, [])
         if itinerary in siblings:
             siblings.remove(itinerary)

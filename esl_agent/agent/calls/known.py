@@ -100,6 +100,22 @@ def recall(text: str) -> Known:
     return known
 
 
+def newest(texts: Iterable[str | None]) -> Known:
+    """The best of what was written of one leg: that it was answered, then the latest; raises KnownError.
+
+    One that can't be read does not matter where another can.
+    """
+    readable, error = [], KnownError("nothing is known of the call")
+    for text in filter(None, texts):
+        try:
+            readable.append(recall(text))
+        except KnownError as unreadable:
+            error = unreadable
+    if not readable:
+        raise error
+    return max(readable, key=lambda known: (known.answered_us is not None, known.as_of_us))
+
+
 def priced_of(known: Known, account_id: int, leg_uuid: str) -> Priced:
     """The call as of one of its legs, at the price that it was admitted with."""
     carrier = next((each.carrier for each in known.legs if each.leg_uuid == leg_uuid), None)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from esl_agent.agent.book import Priced
 from esl_agent.agent.calls.known import remember
-from esl_agent.core.call import Call
+from esl_agent.core.call import Call, Phase
+from esl_agent.core.leg import Product
 from esl_agent.store.cdrs import Source
 
 
@@ -17,6 +18,7 @@ class LiveCall:
     call: Call
     priced: Priced
     source: Source = Source.LIVE  # how its end is known
+    is_answer_kept: bool = False
 
 
 def who(live: LiveCall) -> dict[str, object]:
@@ -32,12 +34,19 @@ def who(live: LiveCall) -> dict[str, object]:
     }
 
 
+def is_newly_answered(live: LiveCall) -> bool:
+    """Whether that it was answered has to be kept now: the end of one that is over tells it too."""
+    call = live.call
+    return call.answered_us is not None and not live.is_answer_kept and call.phase is not Phase.ENDED
+
+
 def known_of(live: LiveCall, now_us: int) -> str:
-    """What is to be kept with the hold of a leg that is up."""
+    """What is to be kept with the hold of a leg that is up, and of its answer."""
     leg = live.call.leg
+    is_callers = live.priced.leg.product is Product.INBOUND
     return remember(
         live.priced,
-        leg.other_leg_uuid or "",
+        leg.leg_uuid if is_callers else leg.other_leg_uuid or "",
         [(leg.leg_uuid, leg.carrier)],
         as_of_us=now_us,
         answered_us=live.call.answered_us,

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from esl_agent.config import Config, SwitchConfig, is_loopback, switch_name_of
 from esl_agent.core import lease as rules
 from esl_agent.errors import EslAgentError
-from esl_agent.store import decks, lease, migrations, plans
+from esl_agent.store import decks, departments, lease, migrations, plans
 from esl_agent.store.pool import Connection, connected, without_password
 from esl_agent.switch import commands
 from esl_agent.switch.client import SwitchConnection
@@ -30,6 +30,7 @@ MODULES: Final = {
 PRIVILEGES: Final = {
     "accounts": "SELECT, UPDATE",
     "reservations": "SELECT, INSERT, UPDATE",
+    "answers": "SELECT, INSERT, DELETE",
     "ledger": "INSERT",
     "cdrs": "SELECT, INSERT",
     "plans": "SELECT",
@@ -38,6 +39,9 @@ PRIVILEGES: Final = {
     "numbers": "SELECT",
     "leases": "SELECT, INSERT, UPDATE",
     "account_networks": "SELECT, INSERT, UPDATE",
+    "restrictions": "SELECT, INSERT, UPDATE",
+    "departments": "SELECT",
+    "recordings": "SELECT, INSERT, UPDATE",
 }
 #: The columns of accounts that a suspension changes.
 SUSPENDING: Final = ("state", "state_reason", "state_since", "state_by")
@@ -76,6 +80,8 @@ def check_database(config: Config) -> Findings:
             if config.phones.on_spike == "suspend":
                 yield _check_may_suspend(conn)
             yield from _check_decks(conn)
+            if not config.recording.folder:
+                yield from _check_departments(conn)
             yield _check_duty(config, lease.who_has(conn, switch_name_of(config)))
     except EslAgentError as error:
         yield Finding(Verdict.BAD, str(error), "is Postgres up, and is [database] url right?")
@@ -171,6 +177,15 @@ def _check_decks(conn: Connection) -> Findings:
             )
         else:
             yield Finding(Verdict.GOOD, f"plan {plan.name!r} has deck {plan.deck!r} in effect")
+
+
+def _check_departments(conn: Connection) -> Findings:
+    if known := departments.load_all(conn):
+        yield Finding(
+            Verdict.WARNING,
+            f"calls of {len(known)} departments' numbers are recorded in a folder that is not seen here",
+            "set [recording] folder, so that a full disk is noticed and recordings are deleted in time",
+        )
 
 
 def _check_duty(config: Config, who: lease.Who) -> Finding:

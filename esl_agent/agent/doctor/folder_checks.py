@@ -1,4 +1,4 @@
-"""What `esl-agent doctor` says of the journal's folder and of that of the switch's CDR files."""
+"""What `esl-agent doctor` says of the folders: the journal, the switch's CDR files, recordings."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from esl_agent.config import Config
 from esl_agent.errors import EslAgentError
 from esl_agent.store.journal import MB, free_bytes, probe
 from esl_agent.store.journal_summary import look
+from esl_agent.store.recording_files import RecordingFiles
 from esl_agent.switch.cdr_file import leg_uuid_of
 
 #: Entries of the folder that are looked at: enough to tell what is wrong with all.
@@ -68,6 +69,25 @@ def check_cdr_files(config: Config) -> Findings:
         yield Finding(Verdict.BAD, f"this user may not read and write the folder of CDR files {folder}", SEE)
     else:
         yield from _check_entries(folder)
+
+
+def check_recordings(config: Config) -> Findings:
+    """Seen from here, with room; nothing to say where none is set and none is wanted."""
+    section = config.recording
+    if not section.folder:
+        return
+    files = RecordingFiles(Path(section.folder))
+    see = "see docs/recording.md, and run this as the user that the daemon runs as"
+    try:
+        trouble = files.trouble(section.free_min_mb)
+        if trouble is None and not os.access(files.folder, os.R_OK | os.W_OK | os.X_OK):
+            trouble = f"{files.folder} is not there, or may not be read and cleared"
+    except OSError as error:
+        trouble = str(error)
+    if trouble is not None:
+        yield Finding(Verdict.BAD, f"the folder of recordings can't be used: {trouble}", see)
+    else:
+        yield Finding(Verdict.GOOD, f"recordings in {files.folder} can be seen, and there is room for more")
 
 
 def _check_entries(folder: Path) -> Findings:

@@ -19,6 +19,7 @@ from esl_agent.agent.clock import calendar
 from esl_agent.agent.database import Connects
 from esl_agent.agent.files.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE, CdrFolder, Waiting
 from esl_agent.agent.files.reconcile import Compared, Standing, compare
+from esl_agent.agent.policies import when_off_of
 from esl_agent.config import Config, numbering_of, switch_name_of
 from esl_agent.core import call as machine
 from esl_agent.core.call_signals import Settle
@@ -103,7 +104,7 @@ class Reconciler:
         self._config = config
         self._is_dry = is_dry
         self._today = calendar(config.admission.time_zone)
-        self._book = Book(numbering_of(config), database)
+        self._book = Book(numbering_of(config), database, toll_free_when_off=when_off_of(config))
         self._report = Report()
         self._oldest_us: int | None = None
 

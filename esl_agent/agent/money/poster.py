@@ -18,7 +18,7 @@ from stamina.instrumentation import set_on_retry_hooks
 from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow, Source
-from esl_agent.store.journal_records import Record
+from esl_agent.store.journal_records import Answer, Record
 from esl_agent.store.pool import Connection
 from esl_agent.store.record_writer import Written, account_of, write_apart, write_records
 from esl_agent.store.settle import Settled
@@ -78,7 +78,7 @@ class Poster:
         for row, result in written:
             if result.settled:
                 self._tell(row, result)
-        self._freed({account_of(record) for record in records})
+        self._freed({account_of(record) for record in records if not isinstance(record, Answer)})
         return refused
 
     def _write(self, records: Sequence[Record]) -> list[Written]:

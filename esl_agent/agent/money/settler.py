@@ -1,11 +1,14 @@
 """What calls cost, on its way to Postgres: first into the journal, then into the books, in order.
 
-    settle, release ──▶ queue ──▶ journal (disk) ──▶ backlog ──▶ Postgres
+    answer, settle, release ──▶ queue ──▶ journal (disk) ──▶ backlog ──▶ Postgres
 
 The database may be away for as long as the journal has room.  When it has none,
 or its disk fails or hangs, `is_accepting` says that no new call should be admitted; what
 ends meanwhile waits in the queue, and is written to Postgres without having
 been in the journal as soon as nothing waits before it.
+
+What a call cost comes before that it was answered: where room is short, answers
+are let go of.
 """
 
 from __future__ import annotations
@@ -26,7 +29,14 @@ from esl_agent.agent.money.poster import Poster
 from esl_agent.noc.log import Log
 from esl_agent.store.cdrs import CdrRow
 from esl_agent.store.journal import MB, Journal, JournalError, Room, probe
-from esl_agent.store.journal_records import Record, Release, Settlement, encode
+from esl_agent.store.journal_records import (
+    Answer,
+    Record,
+    Release,
+    Settlement,
+    encode,
+    without_answers_of_ended,
+)
 from esl_agent.store.record_writer import leg_of
 from esl_agent.store.unwritable import Refused, set_aside
 
@@ -36,6 +46,10 @@ FULL_PAUSE_S: Final = 0.05
 GATHER_S: Final = 0.05
 #: How often the journal is tidied up, its room looked at, and a disk that failed tried again.
 UPKEEP_S: Final = 1.0
+#: Of the queue, so much is left for what calls cost.
+ANSWERS_SHARE_MAX: Final = 0.5
+#: What a journal lacks that has no room to spare.
+NO_ROOM: Final = ("size", "free")
 #: Since when records have waited that are replayed.
 START: Final = "start"
 OUTAGE: Final = "outage"
@@ -57,6 +71,7 @@ class Settler:
         queue_max: int,
         batch_max: int,
         retry_max_s: float,
+        switch: str = "",
         freed: Callable[[Collection[int]], None] = lambda account_ids: None,
         in_memory_max: int = IN_MEMORY_MAX,
         disk_patience_s: float = PATIENCE_S,
@@ -66,9 +81,11 @@ class Settler:
         self._queue = BatchQueue[Record](queue_max, batch_max)
         self._queue_max = queue_max
         self._batch_max = batch_max
+        self._switch = switch
         self._disk = Disk(disk_patience_s)
         self._backlog = Backlog(journal, self._disk, self._tell_broken, in_memory_max)
         self._poster = Poster(database, today, log, retry_max_s=retry_max_s, freed=freed)
+        self._is_dropping = False  # answers
         self._lacking = ""  # size, free, or disk: what the journal lacks
         self._replay: _Replay | None = None
 
@@ -98,6 +115,19 @@ class Settler:
 
     def release(self, account_id: int, leg_uuid: str) -> None:
         self._put(Release(account_id, leg_uuid))
+
+    def answer(self, account_id: int, leg_uuid: str, known: str) -> None:
+        """A leg is answered: `known` (agent/calls/known.py) is kept of it until it is settled.
+
+        Let go of where little room is left: it must not hold up what calls cost.
+        """
+        answers_max = int(self._queue_max * ANSWERS_SHARE_MAX)
+        if len(self._queue) < answers_max:
+            self._put(Answer(account_id, leg_uuid, self._switch, known))
+            self._is_dropping = False
+        elif not self._is_dropping:
+            self._is_dropping = True
+            self._log("QUEUE_FULL", queue="answers", limit=answers_max)
 
     def run(self) -> None:
         loops = [gevent.spawn(loop) for loop in (self._keep_all, self._write_all, self._look_after)]
@@ -136,17 +166,31 @@ class Settler:
     def _keep_all(self) -> None:
         self._queue.run(self._keep, GATHER_S)
 
-    def _keep(self, records: Sequence[Record]) -> None:
+    def _keep(self, batch: Sequence[Record]) -> None:
+        is_done = False
+        while not is_done:
+            records = self._worth_keeping(batch)
+            is_done = not records or self._keep_or_pass_by(records)
+
+    def _keep_or_pass_by(self, records: Sequence[Record]) -> bool:
+        """Whether they are in the journal, or on their way to Postgres without it."""
         lines = [encode(record) for record in records]
-        while True:
-            try:
-                ends = self._disk.call(self._journal.append, lines)
-            except (OSError, JournalError) as error:
-                self._failed(error)
-                if self._backlog.wait_empty(UPKEEP_S):
-                    return self._backlog.add_unkept(records)
-            else:
-                return self._backlog.add(records, ends)
+        try:
+            ends = self._disk.call(self._journal.append, lines)
+        except (OSError, JournalError) as error:
+            self._failed(error)
+            if not self._backlog.wait_empty(UPKEEP_S):
+                return False
+            self._backlog.add_unkept(records)
+        else:
+            self._backlog.add(records, ends)
+        return True
+
+    def _worth_keeping(self, batch: Sequence[Record]) -> Sequence[Record]:
+        records = without_answers_of_ended(batch)
+        if self._lacking not in NO_ROOM:
+            return records
+        return [record for record in records if not isinstance(record, Answer)]
 
     # From the journal into Postgres.
 

@@ -6,14 +6,14 @@ another, and a leg that has ended meanwhile is seen to have ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from esl_agent.agent.book import Book
 from esl_agent.agent.calls.desk import Desk
-from esl_agent.agent.calls.itinerary import Itinerary
-from esl_agent.agent.calls.known import Known, KnownError, priced_of, recall
+from esl_agent.agent.calls.itinerary import Heard, Itinerary
+from esl_agent.agent.calls.known import Known, KnownError, newest, priced_of
 from esl_agent.agent.calls.live_call import LiveCall
 from esl_agent.agent.database import OUTAGE
 from esl_agent.core.call import Phase
@@ -51,15 +51,13 @@ class Finds:
         itinerary = self._desk.itineraries.of_leg(leg_uuid)
         if itinerary is None:
             return False
-        if leg_uuid == itinerary.caller_leg_uuid:
-            return True  # it was up when it asked
-        # That a later one came tells nothing: where a carrier can't be called no leg is made for it.
-        return itinerary.was_there and leg_uuid == itinerary.leg_uuids[0]
+        # The caller's was up when it asked.
+        return leg_uuid == itinerary.caller_leg_uuid or itinerary.was_up(leg_uuid)
 
     def last_known_us(self, leg_uuid: str) -> int | None:
         """Until when a leg that is awaited, or its caller's, is known to have been up: the switch's time."""
         itinerary = self._desk.itineraries.of_leg(leg_uuid)
-        return (itinerary.seen_us or itinerary.since_us) if itinerary else None
+        return itinerary.last_seen_us(leg_uuid) if itinerary else None
 
     def caller_of(self, leg_uuid: str) -> str:
         """The caller's leg of one that is awaited; "" where it isn't known."""
@@ -69,19 +67,32 @@ class Finds:
     # What the store has.
 
     def await_again(self, holds: Iterable[OpenHold]) -> int:
-        """Have the desk await the legs that money is held for and that it knows nothing of; how many."""
-        unknown = [hold for hold in holds if self._is_forgotten(hold.leg_uuid)]
+        """Have the desk await the legs that are open and that it knows nothing of; how many.
+
+        A leg that nothing is held for may be one that a hold before it in `holds` names: of the same call.
+        """
+        unknown = {hold.leg_uuid: hold for hold in holds if self._is_forgotten(hold.leg_uuid)}
+        known = {leg_uuid: best for leg_uuid, hold in unknown.items() if (best := self._best_known(hold))}
+        heard = {
+            leg_uuid: Heard(best.answered_us, best.as_of_us)
+            for leg_uuid, best in known.items()
+            if best.answered_us is not None
+        }
         count = 0
-        for hold in unknown:
-            try:
-                known = recall(hold.known or "")
-            except KnownError as error:
-                self._log("HOLD_UNREADABLE", leg=hold.leg_uuid, account=hold.account_id, held=hold.held,
-                          error=str(error))  # fmt: skip
-            else:
-                self._desk.expect(_itinerary_of(known, hold, self._now_us()))
+        for leg_uuid, best in known.items():
+            hold = unknown[leg_uuid]
+            if hold.is_held or self._desk.itineraries.of_leg(leg_uuid) is None:
+                self._desk.expect(_itinerary_of(best, hold, heard, self._now_us()))
                 count += 1
         return count
+
+    def _best_known(self, hold: OpenHold) -> Known | None:
+        try:
+            return newest([hold.known, hold.answer])
+        except KnownError as error:
+            self._log("HOLD_UNREADABLE", leg=hold.leg_uuid, account=hold.account_id, held=hold.held,
+                      error=str(error))  # fmt: skip
+            return None
 
     def _is_forgotten(self, leg_uuid: str) -> bool:
         is_planned = self._desk.itineraries.of_leg(leg_uuid) is not None
@@ -136,9 +147,7 @@ class Finds:
         if itinerary is None:
             return
         leg = _leg_of(itinerary, leg_uuid)
-        end = last_known_end(
-            leg, itinerary.priced.price, itinerary.held, itinerary.seen_us or itinerary.since_us
-        )
+        end = last_known_end(leg, itinerary.priced.price, itinerary.held, itinerary.last_seen_us(leg_uuid))
         self._say_gone(end, "what was last known")
         self._desk.leg_ended(end, Source.RECOVERED)
         if (
@@ -157,13 +166,15 @@ class Finds:
         self._log("CALL_GONE", leg=end.leg.leg_uuid, by=by, talk_s=f"{end.duration_us / 1_000_000:.3f}")
 
 
-def _itinerary_of(known: Known, hold: OpenHold, now_us: int) -> Itinerary:
+def _itinerary_of(known: Known, hold: OpenHold, heard: Mapping[str, Heard], now_us: int) -> Itinerary:
     """The legs of the call from the one on that the hold is under."""
     legs = [each.leg_uuid for each in known.legs]
     position = legs.index(hold.leg_uuid) if hold.leg_uuid in legs else None
     own = tuple(legs[position:]) if position is not None else (hold.leg_uuid,)
     priced = priced_of(known, hold.account_id, hold.leg_uuid)
-    was_there = known.answered_us is not None or known.product is Product.INBOUND or known.rule is None
+    own_heard = {leg_uuid: heard[leg_uuid] for leg_uuid in own if leg_uuid in heard}
+    # What was tried before a leg that was answered was there as well.
+    was_there = bool(own_heard) or known.product is Product.INBOUND or known.rule is None
     return Itinerary(
         priced=priced,
         caller_leg_uuid=known.caller_leg_uuid,
@@ -173,20 +184,21 @@ def _itinerary_of(known: Known, hold: OpenHold, now_us: int) -> Itinerary:
         carriers={each.leg_uuid: each.carrier for each in known.legs},
         was_there=was_there,
         seen_us=known.as_of_us,
+        heard=own_heard,
     )
 
 
 def _leg_of(itinerary: Itinerary, leg_uuid: str) -> Leg:
-    """A planned leg as far as it is known: only of the first of a call taken up again is an answer."""
+    """A planned leg as far as it is known."""
     is_callers = leg_uuid == itinerary.caller_leg_uuid
-    leg = itinerary.priced.leg
+    leg, heard = itinerary.priced.leg, itinerary.heard.get(leg_uuid)
     return replace(
         leg,
         leg_uuid=leg_uuid,
         direction=Direction.INBOUND if is_callers else Direction.OUTBOUND,
         other_leg_uuid=leg.other_leg_uuid if is_callers else itinerary.caller_leg_uuid or None,
         carrier=itinerary.carriers.get(leg_uuid),
-        answered_us=leg.answered_us if leg_uuid == leg.leg_uuid else None,
+        answered_us=heard.answered_us if heard else None,
     )
 
 

@@ -18,11 +18,14 @@ from esl_agent.core.admission.readings import (
     first_charge,
     is_payphone,
     price_of,
+    restricts,
 )
 from esl_agent.core.admission.reasons import REFUSALS, Reason
+from esl_agent.core.admission.recording import recording_of
 from esl_agent.core.leg import Product
 from esl_agent.core.money import ZERO
 from esl_agent.core.price import UNPRICED
+from esl_agent.core.traffic.verdict import Action
 
 OK: Final = "ok"
 ADMIT: Final = "admit"
@@ -31,6 +34,7 @@ REFUSE: Final = "refuse"
 TAG_EMERGENCY: Final = "emergency"
 TAG_PAYPHONE: Final = "payphone"
 TAG_CALLER_ID_REPLACED: Final = "caller_id_replaced"
+TAG_TO_RECORD: Final = "to_record"
 
 #: Why the money can't be held, though no rule had a word against the call, and the rule that stands for it.
 _LATE_REFUSALS: Final[Mapping[str, Rule]] = MappingProxyType(
@@ -72,7 +76,7 @@ def refused_by_store(decision: Decision, outcome: str) -> Decision:
         admitted=False,
         rule=rule.__name__,
         refusal=REFUSALS[reason],
-        detail=outcome,
+        detail=decision.throttle if reason is Reason.TOO_MANY_CALLS and decision.throttle else outcome,
         trace=(*decision.trace, last),
     )
 
@@ -101,6 +105,7 @@ def _decision(
         price = UNPRICED  # whatever was looked up: nothing is held, metered or charged
     refuse = verdict if isinstance(verdict, Refuse) else None
     onward = facts.did if refuse is None and question.product is Product.INBOUND else None
+    recording = recording_of(question, facts) if refuse is None and not is_emergency else None
     return Decision(
         admitted=refuse is None,
         rule=rule.__name__,
@@ -113,20 +118,25 @@ def _decision(
         currency=facts.customer.currency if facts.customer else "",
         needs=ZERO if is_emergency else first_charge(question, facts),
         most=facts.limits.spend_per_call,
+        throttle=restricts(facts, Action.THROTTLE),
         caller_id=caller_id or "",
         forwarded_from=facts.did.number if facts.did and question.product is Product.FORWARDING else None,
         forward_to=onward.forward_to if onward else "",
         forward_when=onward.forward_when if onward else "never",
-        tags=_tags(question, facts, caller_id, is_emergency=is_emergency),
+        recording=recording,
+        tags=_tags(question, facts, caller_id, is_emergency=is_emergency, is_recorded=recording is not None),
         trace=trace,
     )
 
 
-def _tags(question: Question, facts: Facts, caller_id: str | None, *, is_emergency: bool) -> tuple[str, ...]:
+def _tags(
+    question: Question, facts: Facts, caller_id: str | None, *, is_emergency: bool, is_recorded: bool
+) -> tuple[str, ...]:
     is_replaced = bool(caller_id) and (facts.caller is None or caller_id != facts.caller.digits)
     tags = {
         TAG_EMERGENCY: is_emergency,
         TAG_PAYPHONE: is_payphone(question, facts),
         TAG_CALLER_ID_REPLACED: is_replaced,
+        TAG_TO_RECORD: is_recorded,
     }
     return tuple(tag for tag, holds in tags.items() if holds)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from esl_agent.core.admission.facts import Facts
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.reasons import Reason, Refusal
+from esl_agent.core.admission.recording import Recording
 from esl_agent.core.leg import Product
 from esl_agent.core.money import ZERO
 from esl_agent.core.numbering.number import Number
@@ -64,10 +65,12 @@ class Decision:
     currency: str = ""
     needs: Decimal = ZERO  # the first charge
     most: Decimal | None = None  # never to hold more than this for the call
+    throttle: str = ""  # what keeps the account to fewer calls for a time, in words
     caller_id: str = ""  # to send; digits, "" for none
     forwarded_from: str | None = None  # the DID, in digits
     forward_to: str = ""  # of a call that comes in: where its DID sends calls on to, in digits
     forward_when: str = "never"  # and when: always, busy, no_answer or never
+    recording: Recording | None = None  # how it is to be recorded, if it is
     tags: tuple[str, ...] = ()
     trace: tuple[Judgement, ...] = ()
 

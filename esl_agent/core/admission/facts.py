@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -11,6 +12,7 @@ from esl_agent.core.admission.limits import NO_LIMITS, Limits, OperatorPolicy
 from esl_agent.core.money import ZERO
 from esl_agent.core.numbering.number import Number
 from esl_agent.core.price import Price
+from esl_agent.core.traffic.restriction import Restriction
 
 
 class AccountState(StrEnum):
@@ -38,7 +40,8 @@ class Customer:
     state: AccountState
     terms_accepted: bool
     currency: str = "CAD"
-    limits: Limits = NO_LIMITS
+    limits: Limits = NO_LIMITS  # the account's, or stricter ones of its restrictions
+    restrictions: tuple[Restriction, ...] = ()  # those that are open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +80,15 @@ class Facts:
     is_within_rate: bool = True  # the account's token bucket gave a token for this call
     spent_today: Decimal = ZERO  # as far as known; the store decides exactly
     carriers: tuple[Carrier, ...] = ()  # of the longest matching prefix
+    departments: Collection[str] = ()  # digits of the numbers whose calls are recorded (terms 12)
+    can_record: bool = True  # or the operator lets calls go that can't be recorded
 
     @property
     def limits(self) -> Limits:
         """The customer's; none where there is no customer."""
         return self.customer.limits if self.customer else NO_LIMITS
+
+    @property
+    def restrictions(self) -> tuple[Restriction, ...]:
+        """The customer's; none where there is no customer."""
+        return self.customer.restrictions if self.customer else ()

@@ -14,6 +14,8 @@ from esl_agent.core.leg import Product
 from esl_agent.core.money import ZERO
 from esl_agent.core.numbering.number import Number
 from esl_agent.core.price import UNPRICED, Price
+from esl_agent.core.traffic.restriction import by_and_until
+from esl_agent.core.traffic.verdict import Action
 
 #: A caller's number shorter than this is a short code, or a fancy of the telephone's.
 _CALLER_DIGITS_MIN: Final = 7
@@ -53,6 +55,18 @@ def caller_to_send(question: Question, facts: Facts) -> str | None:
 def emergency_caller(question: Question, facts: Facts) -> str:
     """The caller ID of an emergency call, which never lacks one for a rule's sake; "" leaves it as it is."""
     return caller_to_send(question, facts) or facts.limits.default_caller_id or ""
+
+
+def own_numbers(question: Question, facts: Facts) -> frozenset[str]:
+    """The numbers of ours that take part: the DID that was called, and a caller ID that is the account's."""
+    did = facts.did.number if facts.did and question.product is not Product.TERMINATION else None
+    shown = caller_to_send(question, facts) if question.product is Product.TERMINATION else None
+    return frozenset(number for number in (did, shown) if number)
+
+
+def restricts(facts: Facts, action: Action) -> str:
+    """Which of the customer's restrictions is of that kind, in words; "" where none is."""
+    return next((by_and_until(each) for each in facts.restrictions if each.action is action), "")
 
 
 def is_payphone(question: Question, facts: Facts) -> bool:

@@ -23,6 +23,9 @@ class Reason(StrEnum):
     TERMS_NOT_ACCEPTED = "terms_not_accepted"
     ACCOUNT_SUSPENDED = "account_suspended"
     ACCOUNT_CLOSED = "account_closed"
+    TRAFFIC_SUSPENDED = "traffic_suspended"
+    OUTBOUND_SUSPENDED = "outbound_suspended"
+    DID_SUSPENDED = "did_suspended"
     NUMBER_NOT_UNDERSTOOD = "number_not_understood"
     BLOCKED_BY_OPERATOR = "blocked_by_operator"
     BLOCKED_BY_ACCOUNT = "blocked_by_account"
@@ -41,6 +44,7 @@ class Reason(StrEnum):
     CALL_SPEND = "call_spend"
     NO_FUNDS = "no_funds"
     OUTAGE_LIMIT = "outage_limit"
+    NOT_RECORDABLE = "not_recordable"
 
 
 class Refusal(NamedTuple):
@@ -120,6 +124,27 @@ REFUSALS: Final = _table(
         "Take its phones out of the SIP directory.",
     ),
     Refusal(
+        Reason.TRAFFIC_SUSPENDED,
+        *_FORBIDDEN,
+        "account_inactive",
+        "All calls of the account are suspended for its traffic (terms 10, 11).",
+        "`esl-agent traffic explain` has the evidence; `traffic clear` lifts it.",
+    ),
+    Refusal(
+        Reason.OUTBOUND_SUSPENDED,
+        *_FORBIDDEN,
+        "account_inactive",
+        "The account's calls out are suspended for its traffic (terms 10, 13); calls that come in go on.",
+        "`esl-agent traffic explain` has the evidence; `traffic clear` lifts it.",
+    ),
+    Refusal(
+        Reason.DID_SUSPENDED,
+        *_BARRED_IN,
+        "",
+        "The DID that was called, forwards or is the caller ID is suspended for its traffic (terms 11).",
+        "`esl-agent traffic explain` has the evidence; `traffic clear` lifts it.",
+    ),
+    Refusal(
         Reason.NUMBER_NOT_UNDERSTOOD,
         *_INCOMPLETE,
         "invalid_number",
@@ -166,7 +191,7 @@ REFUSALS: Final = _table(
         *_FORBIDDEN,
         "destination_blocked",
         "The account's option of calling toll-free numbers is off (terms 5).",
-        "Look at the share of toll-free calls in its traffic before switching it on again.",
+        "Where a rule did that, the detail says which and until when; else `esl-agent account limits`.",
     ),
     Refusal(
         Reason.FORWARDED_TO_ITSELF,
@@ -208,7 +233,7 @@ REFUSALS: Final = _table(
         *_LINES_BUSY,
         "too_many_calls",
         "The account has as many calls up as it may (terms 13).",
-        "`esl-agent account show` has the limit.",
+        "`esl-agent account show` has the limit, and what throttles it.",
     ),
     Refusal(
         Reason.TOO_FAST,
@@ -245,5 +270,12 @@ REFUSALS: Final = _table(
         "The database is away, and what is granted on the last known balance until it is back is used up.",
         "Bring Postgres back: look for `DB_DOWN`. How much that is stands in `[admission] cached_call_max`"
         " and `cached_account_max`.",
+    ),
+    Refusal(
+        Reason.NOT_RECORDABLE,
+        *_NOT_NOW,
+        "try_later",
+        "A department's call can't be recorded (terms 12), and `[recording] when_failed` is `refuse`.",
+        "Mend the folder of recordings: `RECORDING_FOLDER_FAILED` says what is wrong with it.",
     ),
 )

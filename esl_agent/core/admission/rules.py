@@ -15,11 +15,23 @@ from esl_agent.core.admission.decision import Admit, Refuse, Rule, Verdict
 from esl_agent.core.admission.facts import AccountState, Facts, PayphonePolicy
 from esl_agent.core.admission.limits import TollFree
 from esl_agent.core.admission.question import Question
-from esl_agent.core.admission.readings import caller_to_send, first_charge, goes_out, is_payphone, payer_id
+from esl_agent.core.admission.readings import (
+    caller_to_send,
+    first_charge,
+    goes_out,
+    is_payphone,
+    own_numbers,
+    payer_id,
+    restricts,
+)
 from esl_agent.core.admission.reasons import Reason
+from esl_agent.core.admission.recording import recording_of
+from esl_agent.core.admission.restricted import REASON_OF_ACTION
 from esl_agent.core.leg import Product
 from esl_agent.core.numbering.number import NumberClass
 from esl_agent.core.tariff import NEVER_CHARGED
+from esl_agent.core.traffic.restriction import by_and_until
+from esl_agent.core.traffic.verdict import Action
 
 REASON_OF_STATE: Final = {
     AccountState.PENDING: Reason.TERMS_NOT_ACCEPTED,
@@ -70,6 +82,18 @@ def terms(question: Question, facts: Facts) -> Verdict | None:
     """The customer accepted the terms of service."""
     if facts.customer is not None and not facts.customer.terms_accepted:
         return Refuse(Reason.TERMS_NOT_ACCEPTED)
+    return None
+
+
+def traffic(question: Question, facts: Facts) -> Verdict | None:
+    """Calls like this one are not suspended for what the account's traffic was like."""
+    number_class = facts.number.number_class if facts.number else NumberClass.WORLD
+    numbers = own_numbers(question, facts)
+    for each in facts.restrictions:
+        # The toll-free option has a rule of its own: the operator may prefer to rate those calls.
+        is_suspension = each.action is not Action.TOLL_FREE_OFF
+        if is_suspension and each.stops(number_class, numbers, goes_out=goes_out(question)):
+            return Refuse(REASON_OF_ACTION[each.action], by_and_until(each))
     return None
 
 
@@ -136,7 +160,7 @@ def toll_free_option(question: Question, facts: Facts) -> Verdict | None:
     """The account may call toll-free numbers, if this is one."""
     is_toll_free = facts.number is not None and facts.number.number_class is NumberClass.TOLL_FREE
     if is_toll_free and facts.limits.toll_free is TollFree.OFF and goes_out(question):
-        return Refuse(Reason.TOLL_FREE_OFF)
+        return Refuse(Reason.TOLL_FREE_OFF, restricts(facts, Action.TOLL_FREE_OFF))
     return None
 
 
@@ -159,14 +183,14 @@ def concurrent_calls(question: Question, facts: Facts) -> Verdict | None:
     most = facts.limits.max_calls
     if most is None or facts.calls_up < most or not goes_out(question):
         return None
-    return Refuse(Reason.TOO_MANY_CALLS, f"{facts.calls_up} of {most} calls are up")
+    return Refuse(Reason.TOO_MANY_CALLS, _throttled(f"{facts.calls_up} of {most} calls are up", facts))
 
 
 def calls_per_second(question: Question, facts: Facts) -> Verdict | None:
     """The account does not place calls faster than it may."""
     if facts.is_within_rate or not goes_out(question):
         return None
-    return Refuse(Reason.TOO_FAST, f"{facts.limits.calls_per_second} a second are allowed")
+    return Refuse(Reason.TOO_FAST, _throttled(f"{facts.limits.calls_per_second} a second are allowed", facts))
 
 
 def spend_per_day(question: Question, facts: Facts) -> Verdict | None:
@@ -185,10 +209,22 @@ def spend_per_call(question: Question, facts: Facts) -> Verdict | None:
     return Refuse(Reason.CALL_SPEND, f"the call needs {needs}, {most} is allowed")
 
 
+def recordable(question: Question, facts: Facts) -> Verdict | None:
+    """The call can be recorded, if it is a department's."""
+    recording = None if facts.can_record else recording_of(question, facts)
+    return Refuse(Reason.NOT_RECORDABLE, f"department {recording.department}") if recording else None
+
+
 def funds(question: Question, facts: Facts) -> Verdict | None:
     """The free balance covers the first charge: the store says so, by holding it."""
     needs = first_charge(question, facts)
     return Admit(f"if {needs} can be held" if needs else "free: nothing to hold")
+
+
+def _throttled(detail: str, facts: Facts) -> str:
+    """The detail, with what may have made the limit what it is."""
+    throttle = restricts(facts, Action.THROTTLE)
+    return f"{detail}; throttled: {throttle}" if throttle else detail
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -199,6 +235,7 @@ RULES: Final[tuple[Rule, ...]] = (
     payer,
     account_state,
     terms,
+    traffic,
     number_understood,
     forwarding_loop,
     operator_blocks,
@@ -213,5 +250,6 @@ RULES: Final[tuple[Rule, ...]] = (
     calls_per_second,
     spend_per_day,
     spend_per_call,
+    recordable,
     funds,
 )

@@ -45,6 +45,7 @@ def answer_variables(
         "esl_forward_to": f"+{tokens.digits(decision.forward_to)}" if decision.forward_to else "",
         "esl_forward_when": tokens.name(decision.forward_when) if decision.forward_to else "",
     }
+    variables |= _recording(decision)
     if decision.product is Product.INBOUND:
         variables |= _payer(decision)
     if decision.admitted and decision.caller_id:
@@ -53,6 +54,16 @@ def answer_variables(
         variables["effective_caller_id_name"] = tokens.digits(decision.caller_id)
     variables[ADMITTED] = "true" if decision.admitted else "false"
     return {name: checked_value(name, value) for name, value in variables.items()}
+
+
+def _recording(decision: Decision) -> dict[str, str]:
+    """Whether the call is recorded, for which account it is kept, and who is to be told before."""
+    recording = decision.recording if decision.admitted else None
+    return {
+        "esl_record": tokens.digits(recording.department) if recording else "",
+        "esl_record_tell": recording.tell.value if recording else "",
+        "esl_record_account": account_token(decision.account_id) if recording else "",
+    }
 
 
 def _payer(decision: Decision) -> dict[str, str]:
