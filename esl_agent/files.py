@@ -6,7 +6,7 @@ them; an installed wheel carries them inside the package.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from esl_agent.errors import EslAgentError
@@ -41,6 +41,11 @@ def write_out(
     written, unless `overwrite`.
     """
     wanted = {path.relative_to(source): path.read_bytes() for path in _files(source, patterns)}
+    return write_files(wanted, target, overwrite=overwrite)
+
+
+def write_files(wanted: Mapping[Path, bytes], target: Path, *, overwrite: bool = False) -> list[Path]:
+    """As `write_out`, for files that are not on disk yet."""
     try:
         changed = {
             name: body

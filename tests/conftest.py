@@ -14,8 +14,9 @@ pytest_plugins = ["fixtures.commands", "fixtures.postgres", "fixtures.scripted_s
 
 @pytest.fixture(scope="session", autouse=True)
 def no_state_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A daemon that is told no journal's folder keeps it here, not in somebody's home."""
+    """A daemon that is told no journal's folder keeps it here; one that is told no web port opens none."""
     folder = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(folder))
+        patch.setenv("ESL_AGENT_WEB_PORT", "0")
         yield folder

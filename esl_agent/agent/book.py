@@ -139,6 +139,12 @@ class Book:
             read = _read_payers(conn, in_use)
         self._payers.update({account_id: read.get(account_id) for account_id in in_use})
 
+    def through(self, database: Connects) -> Book:
+        """The same tariffs and numbers as they are now; accounts are read afresh, over another connection."""
+        other = Book(self._numbering, database, self._home_currency, self._toll_free_when_off)
+        other._tariffs, other._numbers, other._spoken = self._tariffs, self._numbers, self._spoken
+        return other
+
     def sizes(self) -> dict[str, int]:
         """How much of everything is known, for the log."""
         tariffs = self._tariffs

@@ -59,6 +59,8 @@ from esl_agent.agent.recovery.recovery import Recovery
 from esl_agent.agent.service_manager import ServiceManager, Watchdog
 from esl_agent.agent.traffic.enforcer import Enforcer
 from esl_agent.agent.traffic.news import RestrictionNews
+from esl_agent.agent.web.ports import Parts
+from esl_agent.agent.web.serving import Serving
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
@@ -197,6 +199,9 @@ class Daemon:
             retry_max_s=limits.retry_max_s,
         )
         self._doors = self._make_doors()
+        now_us, is_up = self._clock.now_us, lambda: self._link.is_connected
+        parts = Parts(config, self.desk, self._book, self._settler, self._database, self._duty, now_us, is_up)
+        self._web = Serving(parts, log)
 
     def _make_doors(self) -> Doors:
         config, settler = self._config.admission, self._settler
@@ -251,6 +256,7 @@ class Daemon:
         watchdog = gevent.spawn(self._watchdog.run)
         self._service.status("waiting for the database")
         self._settler.open()
+        self._web.start(self._stop)
         self._load_when_there()
         has_turn = self._duty.begin(self._stop)
         parts: Sequence[Callable[[], None]] = (
@@ -293,6 +299,7 @@ class Daemon:
             self._stop.wait()
         self._service.stopping("what is owed is being written")
         self._doors.close()
+        self._web.close()
         self._duty.leave_if_lost()
         self._drain()
         self._duty.end()

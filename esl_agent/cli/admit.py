@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from esl_agent.agent.admission.planning import is_emergency
-from esl_agent.agent.admission.rehearsal import Rehearsal, Stage
+from esl_agent.agent.admission.rehearsal import Rehearsal, Stage, book_of
 from esl_agent.agent.clock import calendar, wall_us
 from esl_agent.agent.policies import call_policy_of, operator_policy_of, when_off_of
 from esl_agent.cli.arguments import ACCOUNT_ID
@@ -69,11 +69,10 @@ def admit(
     config = configured()
     stage = Stage(
         conn,
-        numbering_of(config),
+        book_of(conn, numbering_of(config), when_off_of(config)),
         operator_policy_of(config.admission),
         call_policy_of(config.budget),
         calendar(config.admission.time_zone)(),
-        when_off_of(config),
     )
     if caller is None:
         caller = stage.usual_caller(account_id) if account_id is not None else ""

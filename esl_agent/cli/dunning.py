@@ -11,6 +11,7 @@ import click
 from esl_agent.cli import arguments
 from esl_agent.cli.database import configured, dry_run_option, today, with_database
 from esl_agent.cli.output import as_json_option, print_json, print_table
+from esl_agent.config import dunning_policy_of
 from esl_agent.core.office.dunning import DunningPolicy
 from esl_agent.noc.log import open_log
 from esl_agent.office import dunning as office
@@ -49,13 +50,8 @@ def run(conn: Connection, on: date | None, dry_run: bool, as_json: bool) -> None
 
 
 def policy() -> DunningPolicy:
-    """As configured; 0 days stands for never."""
-    office_config = configured().office
-    return DunningPolicy(
-        office_config.reminder_after_days,
-        office_config.suspend_after_days or None,
-        office_config.close_after_days or None,
-    )
+    """As configured."""
+    return dunning_policy_of(configured())
 
 
 def _told(steps: Iterable[Taken]) -> Iterator[Taken]:

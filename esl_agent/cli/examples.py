@@ -41,6 +41,9 @@ EXAMPLES: Final = {
     "deck import": "rates.csv --deck standard --effective 2026-04-01",
     "deck list": "",
     "deck show": "standard --prefix 5255",
+    "department add": "5145550111 --name support --days 180",
+    "department list": "",
+    "department remove": "5145550111",
     "disclose": (
         "1001.zip --authority 'Sûreté du Québec' --reference 'order 500-26-1' --account 1001"
         " --since 2026-01-01 --until 2026-02-01 --kind calls"
@@ -74,6 +77,8 @@ EXAMPLES: Final = {
     "plan show": "business",
     "quote": "+525512345678 --seconds 61 --rate-per-minute 0.02",
     "reconcile": "--since 2026-03-01 --dry-run",
+    "recording check": "--since 2026-03-01",
+    "recording list": "--account 1001",
     "retention run": "--dry-run",
     "route add": "44 --carrier alpha --priority 1",
     "route import": "routes.csv --dry-run",
@@ -86,6 +91,13 @@ EXAMPLES: Final = {
     "terms list": "",
     "terms publish": "2026-02 terms.txt --from 2026-07-01 --grace-days 30",
     "terms show": "2026-02",
+    "token add": "wallboard --role noc --expires 2027-01-01",
+    "token list": "",
+    "token revoke": "wallboard",
+    "traffic clear": "17 --reason 'a sale, not a dialer'",
+    "traffic explain": "17",
+    "traffic restrict": "1001 --action throttle --max-calls 2 --for 2h --reason 'looks like a dialer'",
+    "traffic show": "--account 1001",
 }
 
 

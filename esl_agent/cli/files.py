@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 
 from esl_agent.cli.output import as_json_option, print_done
-from esl_agent.files import config_dir, dialplan_dir, sql_dir, write_out
+from esl_agent.files import config_dir, dialplan_dir, sql_dir, write_files, write_out
 
-#: What can be written out: where it is, and which of its files.
+OPENAPI: Final = "openapi"
+#: What can be written out of the package: where it is, and which of its files.
 SOURCES: Final = {
     "config": (config_dir, ("*.toml",)),
     "dialplan": (dialplan_dir, ("**/*",)),
@@ -20,12 +22,23 @@ SOURCES: Final = {
 
 
 @click.command()
-@click.argument("what", type=click.Choice(list(SOURCES)))
+@click.argument("what", type=click.Choice([*SOURCES, OPENAPI]))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace files that are there with other content.")
 @as_json_option
 def files(what: str, folder: Path, overwrite: bool, as_json: bool) -> None:
-    """Write the example configuration, the dialplan, systemd's units, or the migrations, to FOLDER."""
-    source, patterns = SOURCES[what]
-    written = write_out(source(), folder, patterns, overwrite=overwrite)
+    """Write the example configuration, the dialplan, systemd's units, the migrations, or the HTTP API's
+    description, to FOLDER.
+    """
+    if what == OPENAPI:
+        written = write_files({Path("openapi.json"): _openapi()}, folder, overwrite=overwrite)
+    else:
+        source, patterns = SOURCES[what]
+        written = write_out(source(), folder, patterns, overwrite=overwrite)
     print_done(as_json, "\n".join(map(str, written)) or "all of them are there already", written=written)
+
+
+def _openapi() -> bytes:
+    from esl_agent.web.routes.description import description_json
+
+    return msgspec.json.format(description_json(), indent=2) + b"\n"

@@ -59,6 +59,7 @@ COMMANDS: Final = {
     "simulate": "esl_agent.cli.simulate:simulate",
     "statement": "esl_agent.cli.statement:statement",
     "terms": "esl_agent.cli.terms:terms",
+    "token": "esl_agent.cli.token:token",
     "traffic": "esl_agent.cli.traffic:traffic",
 }
 

@@ -3,6 +3,7 @@
 from esl_agent.config.hosts import is_loopback
 from esl_agent.config.reading import (
     ConfigError,
+    dunning_policy_of,
     load,
     numbering_of,
     parse,
@@ -27,6 +28,7 @@ from esl_agent.config.sections import (
     TrafficConfig,
     TwinConfig,
     VariablesConfig,
+    WebConfig,
 )
 
 __all__ = [
@@ -48,6 +50,8 @@ __all__ = [
     "TrafficConfig",
     "TwinConfig",
     "VariablesConfig",
+    "WebConfig",
+    "dunning_policy_of",
     "is_loopback",
     "load",
     "numbering_of",

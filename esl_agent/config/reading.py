@@ -22,6 +22,7 @@ from esl_agent.config.sections import Config, SwitchConfig
 from esl_agent.config.webhook import webhook_problems
 from esl_agent.core import money
 from esl_agent.core.numbering import Numbering, parse_overrides
+from esl_agent.core.office.dunning import DunningPolicy
 from esl_agent.errors import EslAgentError
 from esl_agent.switch.events import VariableNames
 
@@ -34,6 +35,7 @@ SECRETS: Final = frozenset(
         ("admission", "local_secret"),
         ("traffic", "webhook_url"),  # which may bear a token
         ("traffic", "webhook_secret"),
+        ("web", "database_url"),
     }
 )
 #: Whole segments are deleted: with fewer of them a journal would be full or empty and nothing between.
@@ -88,6 +90,14 @@ def switch_name_of(config: Config) -> str:
 def variable_names_of(config: Config) -> VariableNames:
     """The names of the channel variables, for what reads events and files."""
     return VariableNames(**msgspec.structs.asdict(config.variables))
+
+
+def dunning_policy_of(config: Config) -> DunningPolicy:
+    """When what is past due has which consequence; 0 days stand for never."""
+    office = config.office
+    return DunningPolicy(
+        office.reminder_after_days, office.suspend_after_days or None, office.close_after_days or None
+    )
 
 
 def numbering_of(config: Config) -> Numbering:
@@ -172,6 +182,15 @@ def _shown(value: object) -> str:
     return repr(value.text) if isinstance(value, _Override) else repr(value)
 
 
+def _network_problems(config: Config) -> Iterator[str]:
+    for name, networks in (("admission", config.admission.networks), ("web", config.web.networks)):
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                yield f"[{name}] networks: {error}"
+
+
 def _check_together(config: Config, source: str) -> None:
     problems = []
     if config.switch.password == SwitchConfig().password and not is_loopback(config.switch.host):
@@ -189,11 +208,7 @@ def _check_together(config: Config, source: str) -> None:
     if config.journal.size_max_mb < SEGMENTS_MIN * config.journal.segment_mb:
         problems.append(f"[journal] size_max_mb has to be at least {SEGMENTS_MIN} times segment_mb")
     problems += _wrong_amounts(config)
-    for network in config.admission.networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            problems.append(f"[admission] networks: {error}")
+    problems += _network_problems(config)
     if config.admission.time_zone not in zoneinfo.available_timezones():
         problems.append(f"[admission] time_zone: there is no {config.admission.time_zone!r}")
     if problems:

@@ -196,6 +196,21 @@ class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ledger_years: Annotated[int, msgspec.Meta(ge=1, le=100)] = 6
 
 
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The HTTP server: API, live page, metrics; port 0: none.  docs/api.md."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8085
+    hosts: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    read_without_token: bool = True
+    database_url: str = ""
+    pool_max: Annotated[int, msgspec.Meta(ge=1, le=20)] = 3
+    statement_timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 3_000
+    connections_max: Annotated[int, msgspec.Meta(ge=8, le=10_000)] = 200
+    requests_per_second: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+
+
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["auto", "plain", "color", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -218,4 +233,5 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recording: RecordingConfig = RecordingConfig()
     retention: RetentionConfig = RetentionConfig()
     twin: TwinConfig = TwinConfig()
+    web: WebConfig = WebConfig()
     log: LogConfig = LogConfig()

@@ -231,7 +231,7 @@ WORDS: Final[dict[str, Word]] = {
     "CALL_WARNED": Word("info", "The money ends in `left_s` seconds; a customer who calls out hears a tone."),
     "CALL_CUT": Word("info", "The call was ended because what was held for it is used up."),
     "CALL_ENDED": Word(
-        "info", "The call was ended because its account may make none now; `reason` says why."
+        "info", "The call was ended because its account may make none now, or by a person (`killed`)."
     ),
     "CALL_CUT_FAILED": Word(
         "error",
@@ -300,6 +300,23 @@ WORDS: Final[dict[str, Word]] = {
         "error",
         "A door could not be opened when this twin took over; it is tried again every second.",
         "Who listens there? On one machine each twin has doors of its own.",
+    ),
+    "WEB_OPEN": Word("info", "The HTTP server listens: API, live page, metrics."),
+    "WEB_CLOSED": Word(
+        "error",
+        "The HTTP server can't listen where [web] says; it is tried again for ever, and calls go on.",
+        "Who listens there? On one machine each daemon has a port of its own.",
+    ),
+    "API_ACTED": Word("info", "Somebody did something through the HTTP API: `act`, with the token `token`."),
+    "API_REFUSED": Word(
+        "warning",
+        "The HTTP API refused a token: `unknown_token`, or one whose `role` may not do what was asked.",
+        "Again and again from one `address`: is a token expired there, or does somebody guess?",
+    ),
+    "WEB_FAILED": Word(
+        "error",
+        "A request to the HTTP server failed for a fault of ours; calls go on.",
+        "Report the line; `path` and `error` say what was asked and what failed.",
     ),
     "LIBRARY_WARNING": Word("warning", "A library in use has something to say.", "Read `text`."),
     "PARTITION_MADE": Word("info", "CDR partitions for the months ahead were made."),

@@ -162,6 +162,26 @@ def list_accounts(conn: Connection, *, after: int = 0, limit: int = ACCOUNTS_LIS
     return _select(conn, "WHERE account_id > %s ORDER BY account_id LIMIT %s", after, limit)
 
 
+def search_accounts(
+    conn: Connection, text: str, *, by_name: bool, after: int = 0, limit: int = ACCOUNTS_LISTED_MAX
+) -> list[Account]:
+    """Accounts with that number, that own that number, or, `by_name`, whose name has `text` in it."""
+    digits = text.removeprefix("+")
+    is_number = digits.isascii() and digits.isdigit() and int(digits) <= ACCOUNT_ID_MAX
+    name = text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+    return _select(
+        conn,
+        "WHERE account_id > %s AND (account_id = %s OR name ILIKE %s"
+        " OR account_id IN (SELECT account_id FROM numbers WHERE number = %s))"
+        " ORDER BY account_id LIMIT %s",
+        after,
+        int(digits) if is_number else None,
+        f"%{name}%" if by_name else None,
+        digits,
+        limit,
+    )
+
+
 def open_reservations(conn: Connection, account_id: int, limit: int) -> list[Reservation]:
     """What is held for legs that are not settled yet, the oldest first."""
     with conn.cursor(row_factory=class_row(Reservation)) as cursor:

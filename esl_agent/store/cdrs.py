@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any, Final
+from enum import Enum, StrEnum
+from typing import Any, Final, LiteralString
 
 import msgspec
 from psycopg import sql
@@ -51,6 +51,10 @@ _INSERT: Final = sql.SQL(
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 MEASURE: Final = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
+
+
+#: By which rows are ordered: created_us, account_id, leg_uuid.
+CdrKey = tuple[int, int, str]
 
 
 class Source(StrEnum):
@@ -102,14 +106,22 @@ class CdrRow:
     charged: Decimal = ZERO  # what the ledger took
     uncollected: Decimal = ZERO  # the rest of charge.total
 
+    @property
+    def key(self) -> CdrKey:
+        return self.created_us, self.account_id, self.leg_uuid
+
 
 @dataclass(frozen=True, slots=True)
 class CdrFilter:
-    """Which rows to list: of one account, created in [since_us, until_us)."""
+    """Which rows to list: of one account, created in [since_us, until_us), and so on; None: any."""
 
     account_id: int | None = None
     since_us: int | None = None
     until_us: int | None = None
+    number: str | None = None  # the caller's or the called, in whole digits
+    hangup_cause: str | None = None
+    is_refused: bool | None = None
+    reason: str | None = None  # of a refusal
 
 
 def ensure_partitions(conn: Connection, now: datetime) -> int:
@@ -128,20 +140,20 @@ def as_json(rows: Sequence[CdrRow]) -> str:
     return msgspec.json.encode([to_table(row) for row in rows]).decode()
 
 
-def newest_cdrs(conn: Connection, which: CdrFilter, limit: int) -> list[CdrRow]:
-    """The latest `limit` rows, the latest first."""
-    return _select(conn, which, sql.SQL("DESC"), limit)
+def newest_cdrs(conn: Connection, which: CdrFilter, limit: int, before: CdrKey | None = None) -> list[CdrRow]:
+    """The latest `limit` rows of those before that key, the latest first."""
+    return _select(conn, which, _Order.NEWEST, limit, beyond=before)
 
 
 def iterate_cdrs(conn: Connection, which: CdrFilter, page_rows: int = PAGE_ROWS) -> Iterator[CdrRow]:
     """All rows in the order of time, fetched page by page: no cursor or transaction stays open."""
-    last: CdrRow | None = None
+    last: CdrKey | None = None
     while True:
-        page = _select(conn, which, sql.SQL("ASC"), page_rows, after=last)
+        page = _select(conn, which, _Order.OLDEST, page_rows, beyond=last)
         yield from page
         if len(page) < page_rows:
             return
-        last = page[-1]
+        last = page[-1].key
 
 
 def to_time(us: int) -> datetime:
@@ -230,30 +242,44 @@ def _from_table(row: dict[str, Any]) -> CdrRow:
     )
 
 
+class _Order(Enum):
+    """How rows are ordered, and what of them lies beyond one of them."""
+
+    OLDEST = (sql.SQL("ASC"), sql.SQL("created_at >= %s"), sql.SQL(">"))
+    NEWEST = (sql.SQL("DESC"), sql.SQL("created_at <= %s"), sql.SQL("<"))
+
+
 def _select(
-    conn: Connection, which: CdrFilter, order: sql.SQL, limit: int, *, after: CdrRow | None = None
+    conn: Connection, which: CdrFilter, order: _Order, limit: int, *, beyond: CdrKey | None = None
 ) -> list[CdrRow]:
-    conditions = [sql.SQL("true")]
-    values: list[Any] = []
-    if which.account_id is not None:
-        conditions.append(sql.SQL("account_id = %s"))
-        values.append(which.account_id)
-    if which.since_us is not None or after is not None:
-        # Said by itself as well, where the row comparison below implies it: partitions are chosen by it.
-        conditions.append(sql.SQL("created_at >= %s"))
-        values.append(to_time(max(which.since_us or 0, after.created_us if after else 0)))
-    if which.until_us is not None:
-        conditions.append(sql.SQL("created_at < %s"))
-        values.append(to_time(which.until_us))
-    if after is not None:
-        conditions.append(sql.SQL("(created_at, account_id, leg_uuid) > (%s, %s, %s)"))
-        values += [to_time(after.created_us), after.account_id, after.leg_uuid]
+    direction, at_or_beyond, is_beyond = order.value
+    conditions, values = _conditions(which)
+    if beyond is not None:
+        created_us, account_id, leg_uuid = beyond
+        # Said by itself as well, where the row comparison implies it: partitions are chosen by it.
+        conditions.append(at_or_beyond)
+        conditions.append(sql.SQL("(created_at, account_id, leg_uuid) {} (%s, %s, %s)").format(is_beyond))
+        values += [to_time(created_us), to_time(created_us), account_id, leg_uuid]
     query = sql.SQL(
         "SELECT {columns} FROM cdrs WHERE {conditions}"
         " ORDER BY created_at {order}, account_id {order}, leg_uuid {order} LIMIT {limit}"
-    ).format(columns=_COLUMNS, conditions=sql.SQL(" AND ").join(conditions), order=order, limit=limit)
+    ).format(columns=_COLUMNS, conditions=sql.SQL(" AND ").join(conditions), order=direction, limit=limit)
     with conn.cursor(row_factory=dict_row) as cursor:
         return [_from_table(row) for row in cursor.execute(query, values)]
+
+
+def _conditions(which: CdrFilter) -> tuple[list[sql.Composable], list[Any]]:
+    asked: tuple[tuple[LiteralString, object], ...] = (
+        ("account_id = %s", which.account_id),
+        ("created_at >= %s", None if which.since_us is None else to_time(which.since_us)),
+        ("created_at < %s", None if which.until_us is None else to_time(which.until_us)),
+        ("%s IN (caller, number)", which.number),
+        ("hangup_cause = %s", which.hangup_cause),
+        ("(refused IS NOT NULL) = %s", which.is_refused),
+        ("refused = %s", which.reason),
+    )
+    given = [(sql.SQL(condition), value) for condition, value in asked if value is not None]
+    return [sql.SQL("true"), *(condition for condition, _ in given)], [value for _, value in given]
 
 
 def _surcharge(lines: Iterable[ChargeLine]) -> Decimal:

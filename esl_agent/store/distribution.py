@@ -20,8 +20,11 @@ DISTRIBUTED: Final = (
     "account_limits",
     "account_networks",
     "reservations",
+    "answers",
+    "restrictions",
     "ledger",
     "cdrs",
+    "recordings",
     "payments",
     "recurring_charges",
     "charges",
@@ -39,6 +42,7 @@ REFERENCE: Final = (
     "deck_versions",
     "rates",
     "plans",
+    "departments",
     "numbers",
     "sip_users",
     "tax_rates",
@@ -49,6 +53,8 @@ REFERENCE: Final = (
 LOCAL: Final = (
     "schema_migrations",
     "leases",
+    "api_tokens",
+    "api_answers",
     "invoice_series",
     "disclosures",
     "retention_runs",
@@ -79,8 +85,8 @@ def missing(conn: Connection) -> list[Step]:
     steps = [Step(table, "everywhere", f"SELECT create_reference_table('{table}')") for table in REFERENCE]
     first = DISTRIBUTED[0]
     for table in DISTRIBUTED:
-        together = "" if table == first else f", colocate_with => '{first}'"
-        spread = f"SELECT create_distributed_table('{table}', 'account_id'{together})"
+        beside = "default" if table == first else first
+        spread = f"SELECT create_distributed_table('{table}', 'account_id', colocate_with => '{beside}')"
         steps.append(Step(table, "by account", spread))
     return [step for step in steps if step.table not in done]
 

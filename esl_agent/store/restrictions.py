@@ -108,16 +108,25 @@ def find_open(conn: Connection, account_ids: Sequence[int]) -> dict[int, tuple[R
     return found
 
 
-def list_restrictions(conn: Connection, *, account_id: int | None = None, is_all: bool = False) -> list[Kept]:
-    """The newest first, at most LISTED_MAX; those that are open unless `is_all`."""
+def list_restrictions(
+    conn: Connection,
+    *,
+    account_id: int | None = None,
+    is_all: bool = False,
+    before: int | None = None,
+    limit: int = LISTED_MAX,
+) -> list[Kept]:
+    """The newest first, of those with a number below `before`; those that are open unless `is_all`."""
     return _select(
         conn,
         f"WHERE (%s::bigint IS NULL OR account_id = %s) AND (%s OR {_OPEN})"
-        " ORDER BY restriction DESC LIMIT %s",
+        " AND (%s::bigint IS NULL OR restriction < %s) ORDER BY restriction DESC LIMIT %s",
         account_id,
         account_id,
         is_all,
-        LISTED_MAX,
+        before,
+        before,
+        limit,
     )
 
 

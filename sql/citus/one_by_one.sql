@@ -32,6 +32,7 @@ DECLARE
     need numeric;
     wish numeric;
     call_left numeric;
+    calls_max integer; -- while a throttle holds
     taken numeric;
 BEGIN
     PERFORM lock_accounts(account_ids);
@@ -48,6 +49,9 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
+        calls_max := (SELECT min(max_calls) FROM restrictions
+                      WHERE account_id = account_ids[i] AND action = 'throttle' AND cleared_at IS NULL
+                        AND (until IS NULL OR until > moment));
         SELECT r.state, r.held INTO leg
         FROM reservations r WHERE r.account_id = account_ids[i] AND r.leg_uuid = leg_uuids[i];
         before := CASE WHEN leg.state = 'held' THEN leg.held ELSE 0 END;
@@ -56,7 +60,7 @@ BEGIN
         call_left := purse.spend_per_call - before;
         outcome := CASE WHEN leg.state <> 'held' THEN leg.state
                         WHEN purse.state <> 'active' THEN 'not_active'
-                        WHEN leg.state IS NULL AND purse.calls_up >= purse.max_calls THEN 'too_many_calls'
+                        WHEN leg.state IS NULL AND purse.calls_up >= least(purse.max_calls, calls_max) THEN 'too_many_calls'
                         WHEN need = 0 THEN 'held'
                         WHEN need > purse.day_left THEN 'day_spend'
                         WHEN need > call_left THEN 'call_spend'

@@ -104,11 +104,13 @@ def start_daemon(
 def config_for(database_url: str, port: int, **sections: dict[str, object]) -> Config:
     limits = {"drain_s": 1} | sections.pop("limits", {})
     admission = {"outbound_port": 0, "local_socket": ""} | sections.pop("admission", {})
+    web = {"port": 0} | sections.pop("web", {})
     tables = {
         "database": {"url": database_url},
         "switch": {"port": port},
         "limits": limits,
         "admission": admission,
+        "web": web,
         **sections,
     }
     return parse(tables, {}, source="the test")

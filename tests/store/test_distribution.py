@@ -36,11 +36,19 @@ FOR_ALL_ACCOUNTS: Final = {
     ("office/retention.py", "delete", "account_networks"),
     ("office/retention.py", "delete", "ledger"),
     ("office/retention.py", "update", "accounts"),
+    ("office/retention.py", "delete", "restrictions"),
     ("office/retention.py", "delete", "cdrs"),
     ("office/retention.py", "select", "cdrs"),
+    # Recordings are checked file by file.
+    ("office/recording_check.py", "select", "cdrs"),
+    ("office/recording_check.py", "select", "recordings"),
+    ("office/recording_retention.py", "select", "recordings"),
+    ("office/recording_retention.py", "delete", "recordings"),
+    ("store/recordings.py", "select", "recordings"),
     # A switch's own: its open holds at a start, its CDR files, phones that are used from new networks.
     ("store/networks.py", "select", "account_networks"),
-    ("store/open_holds.py", "select", "reservations"),
+    ("store/open_holds.py", "select", "answers"),
+    ("store/restrictions.py", "select", "restrictions"),
     ("store/reconcile.py", "select", "cdrs"),
 }
 

@@ -14,6 +14,7 @@ import test_caps
 import test_hand_over
 import test_holds
 import test_known_of_a_leg
+import test_restrictions
 import test_settle
 import test_take_over
 from fixtures.postgres import TEMPLATE
@@ -22,7 +23,15 @@ from esl_agent.store.distribution import one_by_one
 from esl_agent.store.embedded import EmbeddedPostgres
 from esl_agent.store.pool import connected
 
-MODULES = (test_caps, test_hand_over, test_holds, test_known_of_a_leg, test_settle, test_take_over)
+MODULES = (
+    test_caps,
+    test_hand_over,
+    test_holds,
+    test_known_of_a_leg,
+    test_restrictions,
+    test_settle,
+    test_take_over,
+)
 for module in MODULES:
     found = {name: thing for name, thing in vars(module).items() if name not in globals()}
     assert not {name for name in found if name.startswith("test_")} & globals().keys()

@@ -56,23 +56,21 @@ class OneConnection:
 
 
 class Stage:
-    """Everything read once; then `rehearse` questions."""
+    """`rehearse` questions by a book that is read already; accounts are read as they are now."""
 
     def __init__(
         self,
         conn: Connection,
-        numbering: Numbering,
+        book: Book,
         operator: OperatorPolicy,
         policy: CallPolicy,
         today: date,
-        toll_free_when_off: TollFree,
     ) -> None:
         self._conn = conn
         self._operator = operator
         self._policy = policy
         self._today = today
-        self._book = Book(numbering, OneConnection(conn), toll_free_when_off=toll_free_when_off)
-        self._book.load()
+        self._book = book.through(OneConnection(conn))
 
     def usual_caller(self, account_id: int) -> str:
         """A number that the account may show: its default one, or the first that it owns; "" for none."""
@@ -112,6 +110,13 @@ class Stage:
         with self._conn.transaction(force_rollback=True):
             (result,) = hold_many(self._conn, [request], self._today)
         return result.outcome, result.held
+
+
+def book_of(conn: Connection, numbering: Numbering, toll_free_when_off: TollFree) -> Book:
+    """Everything read once."""
+    book = Book(numbering, OneConnection(conn), toll_free_when_off=toll_free_when_off)
+    book.load()
+    return book
 
 
 def _read(account: Account, wanted: HoldMoney) -> tuple[Outcome, Decimal]:

@@ -1,0 +1,1 @@
+"""What is served, a module for each subject; each has `add_routes(app, context)`."""
