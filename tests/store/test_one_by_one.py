@@ -14,7 +14,6 @@ import test_caps
 import test_hand_over
 import test_holds
 import test_known_of_a_leg
-import test_restrictions
 import test_settle
 import test_take_over
 from fixtures.postgres import TEMPLATE
@@ -28,10 +27,10 @@ MODULES = (
     test_hand_over,
     test_holds,
     test_known_of_a_leg,
-    test_restrictions,
     test_settle,
     test_take_over,
 )
+NUMBERS = count(1)
 for module in MODULES:
     found = {name: thing for name, thing in vars(module).items() if name not in globals()}
     assert not {name for name in found if name.startswith("test_")} & globals().keys()
@@ -41,10 +40,9 @@ for module in MODULES:
 @pytest.fixture(scope="session")
 def new_database(postgres: EmbeddedPostgres) -> Callable[[], str]:
     """As everywhere, with the functions replaced."""
-    numbers = count(1)
 
     def make() -> str:
-        url = postgres.ensure_database(f"one_by_one_{next(numbers)}", template=TEMPLATE)
+        url = postgres.ensure_database(f"one_by_one_{next(NUMBERS)}", template=TEMPLATE)
         with connected(url) as conn:
             one_by_one(conn)
         return url
