@@ -219,8 +219,16 @@ class Book:
 
     def ended_by_traffic(self, priced: Priced, at_us: int) -> Reason | None:
         """Why a call that is up is to end, where one of its account's restrictions ends such calls."""
-        ending = [each for each in self.restrictions(priced.account_id, at_us) if each.ends_calls]
+        ending = [
+            each
+            for each in self.restrictions(priced.account_id, at_us)
+            if each.ends_calls and self._refuses(each)
+        ]
         return self._stopped(priced.leg, priced.number, ending) if ending else None
+
+    def _refuses(self, restriction: Restriction) -> bool:
+        """Whether calls of its kind are refused, and not only rated."""
+        return restriction.action is not Action.TOLL_FREE_OFF or self._toll_free_when_off is TollFree.OFF
 
     def _stopped(self, leg: Leg, number: Number, restrictions: Iterable[Restriction]) -> Reason | None:
         """By which of them, in the word of admission; emergency calls by none."""

@@ -57,8 +57,7 @@ from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
 from esl_agent.agent.service_manager import ServiceManager, Watchdog
-from esl_agent.agent.traffic.enforcer import Enforcer
-from esl_agent.agent.traffic.news import RestrictionNews
+from esl_agent.agent.traffic.traffic import Traffic
 from esl_agent.agent.web.ports import Parts
 from esl_agent.agent.web.serving import Serving
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
@@ -181,9 +180,7 @@ class Daemon:
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
         self._phone_watch = PhoneWatch(config.phones, self._database, log, may_act=self._duty.may_act)
-        restriction_news = RestrictionNews(self._database, log, self._duty.may_act)
-        self._news = News(self._book, self.desk, self._phones, restriction_news, self._clock.now_us)
-        self.enforcer = Enforcer(
+        self.traffic = Traffic(
             config,
             book=self._book,
             desk=self.desk,
@@ -192,6 +189,7 @@ class Daemon:
             may_act=self._duty.may_act,
             log=log,
         )
+        self._news = News(self._book, self.desk, self._phones, self.traffic.news, self._clock.now_us)
         self._listener = Listener(
             config.database.listen_url or config.database.url,
             self._news.changed,
@@ -268,7 +266,7 @@ class Daemon:
             self._inbox.run,
             self._recovery.run,
             self._phone_watch.run,
-            *self.enforcer.parts,
+            *self.traffic.parts,
             self._recordings.run,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
@@ -306,7 +304,7 @@ class Daemon:
         self._link.stop()
         gevent.joinall(greenlets, UPKEEP_END_S)  # one that is killed in the pool takes a connection with it
         gevent.killall(greenlets)
-        self.enforcer.stop()
+        self.traffic.stop()
         unsettled, unkept = len(self._settler), self._settler.unkept
         self._settler.close()
         self._pool.close()
@@ -318,8 +316,9 @@ class Daemon:
         self._stop.set()
 
     def reload(self) -> None:
-        """Read decks, plans and numbers again; calls that are up keep their price."""
+        """Read decks, plans, numbers and rules of traffic again; calls that are up keep their price."""
         self._service.reloading()
+        self.traffic.reload()
         try:
             self._book.load()
         except OUTAGE as error:

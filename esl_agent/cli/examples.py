@@ -96,6 +96,7 @@ EXAMPLES: Final = {
     "token revoke": "wallboard",
     "traffic clear": "17 --reason 'a sale, not a dialer'",
     "traffic explain": "17",
+    "traffic replay": "--since 2026-03-01 --account 1001",
     "traffic restrict": "1001 --action throttle --max-calls 2 --for 2h --reason 'looks like a dialer'",
     "traffic show": "--account 1001",
 }

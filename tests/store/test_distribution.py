@@ -45,11 +45,12 @@ FOR_ALL_ACCOUNTS: Final = {
     ("office/recording_retention.py", "select", "recordings"),
     ("office/recording_retention.py", "delete", "recordings"),
     ("store/recordings.py", "select", "recordings"),
-    # A switch's own: its open holds at a start, its CDR files, phones that are used from new networks.
+    # A switch's own: its open holds at a start, its CDR files, phones used from new networks, traffic.
     ("store/networks.py", "select", "account_networks"),
     ("store/open_holds.py", "select", "answers"),
     ("store/restrictions.py", "select", "restrictions"),
     ("store/reconcile.py", "select", "cdrs"),
+    ("store/traffic_calls.py", "select", "cdrs"),
 }
 
 TABLES = """
