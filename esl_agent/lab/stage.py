@@ -54,7 +54,7 @@ def stage(folder: Path, environment: Mapping[str, str]) -> None:
     conf = folder / "conf"
     people = Network(phones, [Carrier("alpha", int(port), host)])
     write_switch_files(conf, dialplan_dir(), people, without=LACKING)
-    variables = {
+    variables: dict[str, str | int] = {
         "esl_sip_ip": environment["STAGE_SWITCH"],
         "esl_domain": DOMAIN,
         "esl_customer_port": CUSTOMER_PORT,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
+from fixtures.commands import Command
 from fixtures.statements import Level, Statement, levels, statements
 
 from esl_agent.store.distribution import DISTRIBUTED, LOCAL, REFERENCE
@@ -115,6 +116,14 @@ def test_a_foreign_key_stays_within_the_account_or_refers_to_what_is_everywhere(
 def test_no_table_has_a_trigger(schema: Connection) -> None:
     found = schema.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal")
     assert found.fetchall() == []
+
+
+def test_without_citus_the_command_says_so_and_changes_nothing(refused: Command, conn: Connection) -> None:
+    function = "SELECT md5(prosrc) FROM pg_proc WHERE proname = 'settle_legs'"
+    before = conn.execute(function).fetchone()
+    for line in (["distribute"], ["distribute", "--dry-run"]):
+        assert "this database has no Citus" in refused(*line)
+    assert conn.execute(function).fetchone() == before
 
 
 def test_every_statement_about_accounts_says_which() -> None:

@@ -30,7 +30,7 @@ DONE_S: Final = 60.0
 #: What Dockerfile's targets run where a service names no entrypoint.
 ENTRYPOINTS: Final = {"agent": ["esl-agent"], "sipp": ["sipp"]}
 #: Ports on the loopback that the switch and the agent share.
-LOOPBACK_PORTS: Final = ("8021", "8084")
+LOOPBACK_PORTS: Final = ("8021", "8084", "8085")
 
 
 def read_compose(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ export ESL_AGENT_DATABASE_URL="{url}"
 OWN_PORTS: Final = """\
 sed -i -e 's/esl_event_port=8021/esl_event_port={event}/' -e 's/127.0.0.1:8084/127.0.0.1:{admission}/' \\
     "$FS_CONF/esl_agent_vars.xml"
-export ESL_AGENT_SWITCH_PORT={event} ESL_AGENT_ADMISSION_OUTBOUND_PORT={admission}
+export ESL_AGENT_SWITCH_PORT={event} ESL_AGENT_ADMISSION_OUTBOUND_PORT={admission} ESL_AGENT_WEB_PORT={web}
 fs_cli() {{ command fs_cli -P {event} "$@"; }}
 """
 #: What the guide leaves running is ended.
@@ -83,7 +83,7 @@ def test_the_guide_leads_to_a_rated_call(postgres: EmbeddedPostgres, tmp_path: P
         folder=tmp_path, customer=free_port(), carrier=free_port(), far_end=free_port(),
         url=postgres.ensure_database("install_guide"),
     )  # fmt: skip
-    own = OWN_PORTS.format(event=free_port(), admission=free_port())
+    own = OWN_PORTS.format(event=free_port(), admission=free_port(), web=free_port())
     third, fourth, *rest = blocks()[2:]
     (tmp_path / "empty").mkdir()
     environment = os.environ | {
