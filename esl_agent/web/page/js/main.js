@@ -151,7 +151,7 @@ class Page {
     this._panels.alerts.draw(this._store);
     this._panels.plot.draw(this._store, nowUs);
     this._panels.balances.draw(this._store);
-    this._calls.draw(calls.values(), nowUs);
+    this._calls.draw([...calls.values()], nowUs);
   }
 
   _drawAbout() {
