@@ -28,7 +28,7 @@ TIMEOUT_S: Final = 900
 #: In this order: the quick ones first.
 BENCHMARKS: Final = (
     *("events", "rating", "deck_import", "cdr_files", "settle", "journal", "admission", "cuts"),
-    *("takeover", "whole_calls", "outage", "live_calls"),
+    *("takeover", "whole_calls", "outage", "live_calls", "live_page"),
 )
 #: What the project aims at: figure, target, whether more is better.
 TARGETS: Final[dict[str, tuple[float, bool]]] = {
