@@ -92,9 +92,7 @@ def test_numbers_are_masked_for_who_may_not_see_them(world: World) -> None:
     assert (masked.rows[1][1], masked.rows[1][3]) == (7, "xxxxxxx0100")
 
 
-def test_a_line_on_which_nothing_happens_is_kept_alive(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_on_which_nothing_happens_is_kept_alive(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "KEEP_ALIVE_S", 0.01)
     browser, viewer = Browser(), world.feed.open()
     browser.read(viewer, world)
