@@ -56,14 +56,15 @@ from esl_agent.agent.recovery.finds import Finds
 from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
-from esl_agent.agent.traffic.enforcer import Enforcer
-from esl_agent.agent.traffic.news import RestrictionNews
+from esl_agent.agent.service_manager import ServiceManager, Watchdog
+from esl_agent.agent.traffic.traffic import Traffic
 from esl_agent.agent.web.heard import Heard
 from esl_agent.agent.web.ports import Parts
 from esl_agent.agent.web.serving import Serving
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
+from esl_agent.noc.tally import Tally
 from esl_agent.store.cdrs import ensure_partitions
 from esl_agent.store.open_holds import OpenHold, open_holds
 from esl_agent.store.pool import open_pool
@@ -94,14 +95,17 @@ class DaemonCrashed(EslAgentError):
 class Daemon:
     """`run` it; it returns when a signal has stopped it and what was owed is written."""
 
-    def __init__(self, config: Config, log: Log) -> None:
+    def __init__(self, config: Config, log: Log, tally: Tally | None = None) -> None:
         limits = config.limits
+        tally = tally or Tally()
         self._config = config
         heard = Heard()
         self._log = log = heard.listen(log)
         self._stop = Event()
         self._has_taken_up = Event()  # the calls that are up are this daemon's to look after
         self._crashed: BaseException | None = None
+        self._service = ServiceManager(os.environ)
+        self._watchdog = Watchdog(self._service)
         self._policy = call_policy_of(config.budget)
         self._clock = SwitchClock(log)
         self._pool = open_pool(
@@ -148,7 +152,9 @@ class Daemon:
         self._recordings = Recordings(
             config.recording, self._database, lambda: self._book.departments, log, now_us, may_act=may_act
         )
-        self._switchboard = switchboard = Switchboard(self._link.order, log, may_act=may_act)
+        self._switchboard = switchboard = Switchboard(
+            self._link.order, log, may_act=may_act, switch_us=now_us
+        )
         self.desk = Desk(
             policy=self._policy,
             book=self._book,
@@ -175,14 +181,18 @@ class Daemon:
             unsettled=self._settler.__len__,
             log=log,
         )
-        self._inbox = Inbox(self.desk, log, queue_max=limits.queue_max, batch_max=limits.batch_max)
+        self._inbox = Inbox(
+            self.desk,
+            log,
+            queue_max=limits.queue_max,
+            batch_max=limits.batch_max,
+            done=lambda event: tally.event_done(event.timestamp_us, self._clock.now_us()),
+        )
         self._looks = Looks(self._link.command, self._link.background, variable_names_of(config))
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
         self._phone_watch = PhoneWatch(config.phones, self._database, log, may_act=self._duty.may_act)
-        restriction_news = RestrictionNews(self._database, log, self._duty.may_act)
-        self._news = News(self._book, self.desk, self._phones, restriction_news, self._clock.now_us)
-        self.enforcer = Enforcer(
+        self.traffic = Traffic(
             config,
             book=self._book,
             desk=self.desk,
@@ -191,6 +201,7 @@ class Daemon:
             may_act=self._duty.may_act,
             log=log,
         )
+        self._news = News(self._book, self.desk, self._phones, self.traffic.news, self._clock.now_us)
         self._listener = Listener(
             config.database.listen_url or config.database.url,
             self._news.changed,
@@ -199,9 +210,21 @@ class Daemon:
         )
         self._doors = self._make_doors()
         parts = Parts(
-            config, self.desk, self._book, self._settler, self._database, self._duty, self._clock.now_us,
-            lambda: self._link.is_connected, heard,
-        )  # fmt: skip
+            config=config,
+            desk=self.desk,
+            book=self._book,
+            holder=self._holder,
+            settler=self._settler,
+            database=self._database,
+            switchboard=switchboard,
+            timers=self._timers,
+            inbox=self._inbox,
+            duty=self._duty,
+            tally=tally,
+            now_us=self._clock.now_us,
+            is_switch_up=lambda: self._link.is_connected,
+            heard=heard,
+        )
         self._web = Serving(parts, log)
 
     def _make_doors(self) -> Doors:
@@ -219,6 +242,7 @@ class Daemon:
             can_record=self._recordings.room.can_record,
             cached=CachedFunds(cached_policy_of(config)),
             deadline_s=config.deadline_ms / 1_000,
+            now_us=self._clock.now_us,
             log=self._log,
         )
         books = books_of(self._book, self.desk, self._database, self._clock.now_us)
@@ -254,6 +278,8 @@ class Daemon:
         this one may not begin.
         """
         self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
+        watchdog = gevent.spawn(self._watchdog.run)
+        self._service.status("waiting for the database")
         self._settler.open()
         self._web.start(self._stop)
         self._load_when_there()
@@ -267,7 +293,7 @@ class Daemon:
             self._inbox.run,
             self._recovery.run,
             self._phone_watch.run,
-            *self.enforcer.parts,
+            *self.traffic.parts,
             self._recordings.run,
             lambda: self._every(self._config.limits.account_cache_s, self._refresh),
             lambda: self._every(OVERDUE_EVERY_S, self.desk.give_up_overdue),
@@ -276,12 +302,15 @@ class Daemon:
             lambda: self._every(RECORDINGS_EVERY_S, self._recordings.look),
             self._sweep,
         )
-        greenlets = [gevent.spawn(part) for part in parts]
+        greenlets = [watchdog, *(gevent.spawn(part) for part in parts)]
         for greenlet in greenlets:
             greenlet.link_exception(self._part_crashed)
+        self._watchdog.watch([self._inbox.put, self._timers.do])
         self._wait_replayed()
         if has_turn:
             self._take_up()
+        else:
+            self._service.ready("in standby: ready to take over")
         self._link.start()
         if self._duty.wait_turn(self._stop):
             if has_turn:
@@ -291,7 +320,9 @@ class Daemon:
                 self._begin_recovery(TAKEN_OVER, is_all=True)
                 self._doors.open_in_time(self._stop)
             self._duty.opened()
+            self._service.ready("its doors are open for calls")
             self._stop.wait()
+        self._service.stopping("what is owed is being written")
         self._doors.close()
         self._web.close()
         self._duty.leave_if_lost()
@@ -300,7 +331,7 @@ class Daemon:
         self._link.stop()
         gevent.joinall(greenlets, UPKEEP_END_S)  # one that is killed in the pool takes a connection with it
         gevent.killall(greenlets)
-        self.enforcer.stop()
+        self.traffic.stop()
         unsettled, unkept = len(self._settler), self._settler.unkept
         self._settler.close()
         self._pool.close()
@@ -312,14 +343,18 @@ class Daemon:
         self._stop.set()
 
     def reload(self) -> None:
-        """Read decks, plans and numbers again; calls that are up keep their price."""
+        """Read decks, plans, numbers and rules of traffic again; calls that are up keep their price."""
+        self._service.reloading()
+        self.traffic.reload()
         try:
             self._book.load()
         except OUTAGE as error:
             self._log("CONFIG_REJECTED", error=" ".join(str(error).split()))
+            self._service.ready("its last reload was rejected: see CONFIG_REJECTED in the log")
         else:
             gc.freeze()
             self._log("CONFIG_RELOADED", **self._book.sizes())
+            self._service.ready("decks, plans and numbers were read again")
 
     # Events.
 
@@ -421,6 +456,7 @@ class Daemon:
         leave(self.desk, self._holder, self._switchboard)
         self._settler.wait_empty(self._config.limits.drain_s)
         self._holder.wait_empty(self._config.limits.drain_s)
+        self._recordings.wait_empty(self._config.limits.drain_s)
 
     def watch_signals(self) -> None:
         """Reload on SIGHUP, stop on SIGTERM and SIGINT; told to stop twice, end at once."""

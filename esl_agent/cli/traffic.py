@@ -12,6 +12,7 @@ from esl_agent.cli import arguments
 from esl_agent.cli.arguments import ACCOUNT_ID
 from esl_agent.cli.database import configured, operator, with_database
 from esl_agent.cli.output import as_json_option, print_json, print_table
+from esl_agent.cli.traffic_replay import replay_command
 from esl_agent.cli.traffic_text import ended_text, explanation, hidden
 from esl_agent.config import numbering_of
 from esl_agent.core.traffic.restriction import US_PER_S, Restriction
@@ -36,6 +37,9 @@ _number = click.argument("restriction", type=click.IntRange(min=1), metavar="RES
 @click.group()
 def traffic() -> None:
     """What was done about accounts' traffic, and why."""
+
+
+traffic.add_command(replay_command)
 
 
 @traffic.command()

@@ -171,6 +171,8 @@ class PhonesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TrafficConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is done about traffic, and who is told (terms 5, 10, 11, 13); docs/traffic.md."""
 
+    watch: bool = True
+    rules_file: str = ""
     toll_free_when_off: Literal["refuse", "rate"] = "refuse"
     webhook_url: str = ""
     webhook_secret: str = ""

@@ -37,7 +37,7 @@ WORDS: Final[dict[str, Word]] = {
         "The daemon may open fewer files at once than calls, peers and connections can need.",
         "Raise `LimitNOFILE=` in its systemd unit, or `ulimit -Hn` where it is started.",
     ),
-    "CONFIG_RELOADED": Word("info", "Decks, plans and numbers were read again."),
+    "CONFIG_RELOADED": Word("info", "Decks, plans, numbers and rules of traffic were read again."),
     "CONFIG_REJECTED": Word(
         "error",
         "A reload failed; what was in force stays in force.",
@@ -86,6 +86,9 @@ WORDS: Final[dict[str, Word]] = {
         "Since an account is used from new `networks` it spends far more in an hour than `usual`.",
         "Ask the customer. If it was somebody else: `account suspend`, then `credential rotate`.",
     ),
+    "TRAFFIC_COUNTED": Word(
+        "info", "The calls of the last 30 days are counted: from now on every rule of traffic is judged by."
+    ),
     "TRAFFIC_ALERT": Word(
         "warning",
         "A rule about traffic was broken; nothing is restricted. `figures`: each measure with its threshold.",
@@ -96,9 +99,12 @@ WORDS: Final[dict[str, Word]] = {
         "An account, or its DID in `number`, is restricted by a `rule` or an operator until `until`;"
         " `action` says how.",
         "`esl-agent traffic explain RESTRICTION` has the evidence; `traffic clear` lifts it. With `stored=no`"
-        " Postgres is away: it holds here, and is written when that is back.",
+        " Postgres is away: it holds here, and is written when that is back. With `stored=refused` it does"
+        " not hold: see DB_REFUSED.",
     ),
-    "TRAFFIC_CLEARED": Word("info", "An operator lifted a restriction, or closed an alert."),
+    "TRAFFIC_CLEARED": Word(
+        "info", "A restriction was lifted, or an alert closed, by an operator or as its rule says."
+    ),
     "TRAFFIC_WEBHOOK_DOWN": Word(
         "error",
         "What [traffic] webhook_url names does not take what it is told; it is tried again.",
@@ -230,6 +236,10 @@ WORDS: Final[dict[str, Word]] = {
     ),
     "CALL_WARNED": Word("info", "The money ends in `left_s` seconds; a customer who calls out hears a tone."),
     "CALL_CUT": Word("info", "The call was ended because what was held for it is used up."),
+    "CALL_CUT_LANDED": Word(
+        "debug",
+        "A call that was cut is over, `early_ms` before the end of what was paid; below 0: after it.",
+    ),
     "CALL_ENDED": Word(
         "info", "The call was ended because its account may make none now, or by a person (`killed`)."
     ),

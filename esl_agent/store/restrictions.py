@@ -45,11 +45,6 @@ _CLEAR: Final = f"""
     WHERE (account_id, restriction) = (%s, %s) AND {_OPEN}
     RETURNING {_COLUMNS}
 """  # noqa: S608
-_LIFT: Final = f"""
-    UPDATE restrictions SET cleared_at = now(), cleared_by = %s, cleared_reason = %s
-    WHERE (account_id, did, rule, made_by) = (%s, %s, %s, %s) AND action <> 'alert' AND {_OPEN}
-    RETURNING {_COLUMNS}
-"""  # noqa: S608
 
 
 class RestrictionError(EslAgentError):
@@ -135,6 +130,24 @@ def find_restrictions(conn: Connection, restrictions: Collection[int]) -> list[K
     return _select(conn, "WHERE restriction = ANY(%s) ORDER BY restriction", list(restrictions))
 
 
+def made_by_rules(conn: Connection, changed_since_us: int, *, with_open: bool) -> list[Kept]:
+    """Those that rules asked for: made, cleared or run out since then, and `with_open` all that are open.
+
+    The oldest come first.
+    """
+    changed = to_time(changed_since_us)
+    return _select(
+        conn,
+        f"WHERE made_by = %s AND (since >= %s OR cleared_at >= %s OR until >= %s AND until <= now()"
+        f" OR (%s AND {_OPEN})) ORDER BY restriction",
+        TRAFFIC,
+        changed,
+        changed,
+        changed,
+        with_open,
+    )
+
+
 def get_restriction(conn: Connection, restriction: int) -> Kept:
     """The restriction of that number; raises RestrictionError where there is none."""
     for each in find_restrictions(conn, [restriction]):
@@ -157,16 +170,6 @@ def clear(conn: Connection, restriction: int, reason: str, by: str) -> Kept:
             raise RestrictionError(f"restriction {restriction} was {how}{when}: there is nothing to clear")
         announce_restriction(conn, account_id, restriction)
         return _kept(**row)
-
-
-def lift_rule(conn: Connection, account_id: int, did: str, rule: str, reason: str) -> list[Kept]:
-    """End the restrictions that the rule asked for about that traffic; an alert stays open for its time."""
-    with conn.transaction():
-        with conn.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(_LIFT, [TRAFFIC, reason, account_id, did, rule, TRAFFIC]).fetchall()
-        for row in rows:
-            announce_restriction(conn, account_id, row["restriction"])
-        return [_kept(**row) for row in rows]
 
 
 def _select(conn: Connection, where: LiteralString, *values: object) -> list[Kept]:

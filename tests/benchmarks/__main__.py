@@ -27,8 +27,8 @@ TIMEOUT_S: Final = 900
 
 #: In this order: the quick ones first.
 BENCHMARKS: Final = (
-    *("events", "rating", "deck_import", "cdr_files", "settle", "journal", "admission", "cuts"),
-    *("takeover", "whole_calls", "outage", "live_calls", "live_page"),
+    *("events", "metrics", "rating", "deck_import", "cdr_files", "settle", "journal", "admission", "api"),
+    *("cuts", "traffic", "takeover", "whole_calls", "outage", "live_calls", "live_page"),
 )
 #: What the project aims at: figure, target, whether more is better.
 TARGETS: Final[dict[str, tuple[float, bool]]] = {
@@ -47,6 +47,8 @@ TARGETS: Final[dict[str, tuple[float, bool]]] = {
     "takeover_max_s": (3, False),
     "bytes_per_live_call": (4_096, False),
     "agent_cpu_percent_at_100_cps": (10, False),
+    "traffic_cpu_percent_at_1000_cps": (15, False),
+    "traffic_bytes_per_busy_account": (32_768, False),
 }
 
 

@@ -24,7 +24,6 @@ from esl_agent.store.restrictions import (
     clear,
     find_open,
     get_restriction,
-    lift_rule,
     list_restrictions,
     restrict,
 )
@@ -99,23 +98,6 @@ def test_what_is_cleared_says_by_whom_and_why_and_is_cleared_once(conn: Connecti
     assert over is not None
     with pytest.raises(RestrictionError, match="was over by itself at 2"):
         clear(conn, over.restriction.restriction or 0, "x", "noc")
-
-
-def test_what_a_rule_asked_for_is_lifted_with_all_it_asked_for_and_nothing_else(conn: Connection) -> None:
-    asked = (a_restriction(), a_restriction(Action.THROTTLE, max_calls=1))
-    stay = (
-        a_restriction(Action.ALERT),
-        a_restriction(rule="other"),
-        a_restriction(did="15145550100"),
-        a_restriction(Action.SUSPEND_ACCOUNT, made_by="noc"),
-    )
-    for each in (*asked, *stay):
-        restrict(conn, each)
-    lifted = lift_rule(conn, PAYER, "", "dialer", "not broken for 24 h")
-    assert {kept.restriction.action for kept in lifted} == {each.action for each in asked}
-    assert {(kept.cleared_by, kept.cleared_reason) for kept in lifted} == {("traffic", "not broken for 24 h")}
-    assert [each.key for each in find_open(conn, [PAYER])[PAYER]] == [each.key for each in stay]
-    assert lift_rule(conn, PAYER, "", "dialer", "again") == []
 
 
 def test_there_is_none_of_an_account_that_is_not_there(conn: Connection) -> None:

@@ -30,7 +30,7 @@ MODULES: Final = {
 PRIVILEGES: Final = {
     "accounts": "SELECT, UPDATE",
     "reservations": "SELECT, INSERT, UPDATE",
-    "answers": "SELECT, INSERT, DELETE",
+    "answers": "SELECT, INSERT, UPDATE, DELETE",
     "ledger": "INSERT",
     "cdrs": "SELECT, INSERT",
     "plans": "SELECT",
@@ -43,6 +43,8 @@ PRIVILEGES: Final = {
     "departments": "SELECT",
     "recordings": "SELECT, INSERT, UPDATE",
 }
+HAS_OF_COLUMNS: Final = "SELECT has_any_column_privilege(%s, %s)"
+HAS_OF_TABLE: Final = "SELECT has_table_privilege(%s, %s)"  # rows are deleted whole
 #: The columns of accounts that a suspension changes.
 SUSPENDING: Final = ("state", "state_reason", "state_since", "state_by")
 #: Clocks further apart than this make cut-offs less exact than they should be.
@@ -141,9 +143,8 @@ def _check_privileges(conn: Connection) -> Findings:
     missing = []
     for table, wanted in PRIVILEGES.items():
         for privilege in wanted.split(", "):
-            # Rows are deleted whole: of columns there is no such privilege.
-            function = "has_table_privilege" if privilege == "DELETE" else "has_any_column_privilege"
-            row = conn.execute(f"SELECT {function}(%s, %s)", [table, privilege]).fetchone()
+            has = HAS_OF_TABLE if privilege == "DELETE" else HAS_OF_COLUMNS
+            row = conn.execute(has, [table, privilege]).fetchone()
             if not row or not row[0]:
                 missing.append(f"{privilege} on {table}")
     if missing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import gevent
 import psycopg
@@ -26,24 +26,14 @@ from esl_agent.core.traffic.verdict import Verdict
 from esl_agent.noc.log import Log
 from esl_agent.noc.webhook import Webhook
 from esl_agent.store.accounts import AccountError
-from esl_agent.store.restrictions import Kept, lift_rule, restrict
+from esl_agent.store.restrictions import Kept, restrict
 
 #: Verdicts that wait to be written: each is another rule, or another account.
 VERDICTS_MAX: Final = 10_000
 #: The pause before Postgres is tried again; it doubles up to the limit that is configured.
 RETRY_MIN_S: Final = 0.1
 
-
 Result = TypeVar("Result")
-
-
-class Lift(NamedTuple):
-    """What a rule asked for about some traffic is to end."""
-
-    account_id: int
-    did: str
-    rule: str
-    reason: str
 
 
 class Enforcer:
@@ -70,8 +60,8 @@ class Enforcer:
         self._retry_max_s = config.limits.retry_max_s
         self._masks_numbers = config.log.mask_numbers
         self._verdicts_max = verdicts_max
-        self._queue = BatchQueue[Verdict | Lift](verdicts_max, 1)
-        self._unwritten: set[Key] = set()
+        self._queue = BatchQueue[Verdict](verdicts_max, 1)
+        self._unwritten: dict[Key, bool] = {}  # and whether it was told
         traffic = config.traffic
         self._webhook = self._hook = None
         if traffic.webhook_url:
@@ -95,23 +85,14 @@ class Enforcer:
         new = restriction_of(verdict)
         if not self._may_act() or self._is_in_force(new):
             return
-        if self._put(verdict):
-            self._unwritten.add(new.key)
-            self._book.speak(new)
-            self._desk.accounts_changed({new.account_id})
-
-    def lift(self, account_id: int, did: str, rule: str, reason: str) -> None:
-        """End what the rule asked for about that traffic; returns at once."""
-        if self._may_act():
-            self._put(Lift(account_id, did, rule, reason))
-
-    def _put(self, item: Verdict | Lift) -> bool:
         try:
-            self._queue.put(item)
+            self._queue.put(verdict)
         except QueueFullError:
             self._log("QUEUE_FULL", queue="traffic verdicts", limit=self._verdicts_max)
-            return False
-        return True
+            return
+        self._unwritten[new.key] = False
+        self._book.spoken.add(new)
+        self._desk.accounts_changed({new.account_id})
 
     def _is_in_force(self, new: Restriction) -> bool:
         known = self._book.restrictions(new.account_id, self._now_us())
@@ -119,42 +100,30 @@ class Enforcer:
 
     # With the database.
 
-    def _work(self, batch: Sequence[Verdict | Lift]) -> None:
-        for item in batch:
+    def _work(self, batch: Sequence[Verdict]) -> None:
+        for verdict in batch:
+            new = restriction_of(verdict)
             try:
-                if isinstance(item, Lift):
-                    self._again(partial(self._lift, item))
-                else:
-                    self._write(item)
-                self._again(partial(self._book.refresh_payers, [item.account_id]))
+                self._write(verdict, new)
+                self._again(partial(self._book.refresh_payers, [new.account_id]))
             except AccountError:
                 pass  # it was removed; nobody calls for it
             except psycopg.Error as error:
+                # What nobody could clear does not go on; but somebody has to know.
                 self._log("DB_REFUSED", statement="restrictions", error=" ".join(str(error).split()))
-            if isinstance(item, Verdict):
-                new = restriction_of(item)
-                self._unwritten.discard(new.key)
-                self._book.unspeak(new)
+                self._tell(verdict, new, stored="refused")
+            self._unwritten.pop(new.key, None)
+            self._book.spoken.drop(new)
 
-    def _write(self, verdict: Verdict) -> None:
-        """Told once: when it is written, or when it is known that it can't be yet."""
-        told: list[Kept | None] = []
+    def _write(self, verdict: Verdict, new: Restriction) -> None:
+        """Told when it is written, or when it is known that it can't be yet."""
 
-        def tell(kept: Kept | None) -> None:
-            if not told:
-                self._tell(verdict, kept)
-                told.append(kept)
+        def write() -> Kept | None:
+            with self._database.connection() as conn:
+                return restrict(conn, new, verdict.figures, verdict.calls)
 
-        if (kept := self._again(partial(self._restrict, verdict), partial(tell, None))) is not None:
-            tell(kept)
-
-    def _restrict(self, verdict: Verdict) -> Kept | None:
-        with self._database.connection() as conn:
-            return restrict(conn, restriction_of(verdict), verdict.figures, verdict.calls)
-
-    def _lift(self, lift: Lift) -> None:
-        with self._database.connection() as conn:
-            lift_rule(conn, *lift)
+        if (kept := self._again(write, partial(self._tell, verdict, new, stored="no"))) is not None:
+            self._tell(verdict, kept.restriction)
 
     def _again(self, work: Callable[[], Result], away: Callable[[], None] = lambda: None) -> Result:
         """What `work` comes to, however long Postgres is away; `away` is called whenever it is."""
@@ -167,14 +136,15 @@ class Enforcer:
             gevent.sleep(pause_s)
             pause_s = min(pause_s * 2, self._retry_max_s)
 
-    def _tell(self, verdict: Verdict, kept: Kept | None) -> None:
-        """In the log at once, and to the operator's own programs; None: it is not written yet."""
-        written = kept.restriction if kept else None
-        fields: Fields = fields_of_verdict(verdict, written)
+    def _tell(self, verdict: Verdict, restriction: Restriction, stored: str | None = None) -> None:
+        """Once: in the log, and to the operator's own programs."""
+        if self._unwritten.get(restriction.key, True):
+            return
+        self._unwritten[restriction.key] = True
+        fields: Fields = fields_of_verdict(verdict, restriction, stored)
         self._log(word_of(verdict.action), **fields)
-        body = message_of(verdict, written, mask_numbers=self._masks_numbers)
+        body = message_of(verdict, restriction, mask_numbers=self._masks_numbers)
+        about = {name: fields[name] for name in ("restriction", "account", "action", "rule")}
         for teller in (self._webhook, self._hook):
             if teller is not None:
-                teller.put(
-                    body, {name: fields[name] for name in ("restriction", "account", "action", "rule")}
-                )
+                teller.put(body, about)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from esl_agent.core.traffic.restriction import TRAFFIC, Restriction, restriction_of
+from esl_agent.core.traffic.restriction import TRAFFIC, Restriction
 from esl_agent.core.traffic.verdict import Action, Figure, Verdict
 from esl_agent.noc.log import mask_number
 from esl_agent.store.cdrs import to_time
@@ -36,11 +36,10 @@ def fields_of(restriction: Restriction) -> dict[str, object]:
     }
 
 
-def fields_of_verdict(verdict: Verdict, written: Restriction | None) -> dict[str, object]:
-    """As `fields_of`, with the figures; `written` is None where the database is away."""
+def fields_of_verdict(verdict: Verdict, restriction: Restriction, stored: str | None) -> dict[str, object]:
+    """As `fields_of`, with the figures; `stored` says how where it is not in the database."""
     figures = ",".join(map(_figure_text, verdict.figures)) or None
-    stored = None if written else "no"
-    return fields_of(written or restriction_of(verdict)) | {"figures": figures, "stored": stored}
+    return fields_of(restriction) | {"figures": figures, "stored": stored}
 
 
 def fields_of_cleared(kept: Kept) -> dict[str, object]:
@@ -48,9 +47,8 @@ def fields_of_cleared(kept: Kept) -> dict[str, object]:
     return fields | {"by": kept.cleared_by, "reason": kept.cleared_reason, "until": None}
 
 
-def message_of(verdict: Verdict, written: Restriction | None, *, mask_numbers: bool) -> str:
+def message_of(verdict: Verdict, restriction: Restriction, *, mask_numbers: bool) -> str:
     """JSON: the verdict with its evidence; times are UTC, numbers of figures are text, exact."""
-    restriction = written or restriction_of(verdict)
     hide = mask_number if mask_numbers else str
     message = {
         "type": ALERT_EVENT if verdict.action is Action.ALERT else RESTRICTED_EVENT,

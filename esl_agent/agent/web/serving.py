@@ -8,6 +8,7 @@ import gevent
 from gevent.event import Event
 
 from esl_agent.agent.web.books import PooledBooks
+from esl_agent.agent.web.metrics import exposition_of
 from esl_agent.agent.web.page import Page
 from esl_agent.agent.web.ports import Parts, ports_of
 from esl_agent.noc.log import Log
@@ -36,7 +37,7 @@ class Serving:
         self._running: gevent.Greenlet[..., None] | None = None
         context = Context(
             config,
-            ports_of(parts, self._page.feed),
+            ports_of(parts, self._page.feed, exposition_of(parts).render),
             self._reads,
             self._acts,
             Gate(config.web, self._reads, parts.now_us, log),

@@ -66,7 +66,7 @@ def crowded(start_daemon: Callable[..., Daemon], simulator: Simulator, journal: 
 
 @pytest.fixture
 def look(chromium: Browser) -> Iterator[Look]:
-    """The console may complain of nothing: no fault of a script, nothing that the policy forbids."""
+    """The browser's console complains of nothing: no fault of a script, nothing that the policy forbids."""
     complaints: list[str] = []
     contexts = []
 
