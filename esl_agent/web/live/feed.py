@@ -14,6 +14,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from time import monotonic
 from typing import Any, Final
 
@@ -100,7 +101,7 @@ class Feed:
 
     def run(self) -> None:
         """Look, for as long as anybody looks on."""
-        left_at = monotonic()
+        left_at = -inf
         while True:
             if self._viewers:
                 left_at = monotonic()

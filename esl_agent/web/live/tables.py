@@ -51,6 +51,7 @@ class Table:
                 made.append(row)
             if not count % ROWS_AT_A_STRETCH:
                 breathe()
+        breathe()
         gone = tuple(key for key in before if key not in known and self.rows.pop(key, None) is not None)
         self._known = known
         return Change(self.name, tuple(made), gone) if made or gone else None

@@ -76,12 +76,7 @@ def look(chromium: Browser) -> Iterator[Look]:
 
     def open_page(served: Served | Stage, path: str = "/", **options: object) -> Page:
         context = chromium.new_context(
-            **{
-                "locale": "en-CA",
-                "timezone_id": "America/Toronto",
-                "viewport": {"width": 1440, "height": 900},
-            }
-            | options  # type: ignore[arg-type]
+            **USUALLY | options  # type: ignore[arg-type]
         )
         contexts.append(context)
         page = context.new_page()

@@ -90,7 +90,7 @@ class Page {
     this._face?.close();
     this._face = null;
     if (face === "account" && /^\d+$/.test(rest)) this._face = new Account(this._words, this._session, rest);
-    else if (face === "search") this._face = new Found(this._words, this._session, decodeURIComponent(rest));
+    else if (face === "search") this._face = new Found(this._words, this._session, decoded(rest));
     setHidden(byId("overview"), this._face !== null);
     setHidden(byId("account"), !(this._face instanceof Account));
     setHidden(byId("found"), !(this._face instanceof Found));
@@ -151,7 +151,7 @@ class Page {
     this._panels.alerts.draw(this._store);
     this._panels.plot.draw(this._store, nowUs);
     this._panels.balances.draw(this._store);
-    this._calls.draw(calls.values(), nowUs);
+    this._calls.draw([...calls.values()], nowUs);
   }
 
   _drawAbout() {
@@ -187,6 +187,15 @@ class Page {
 
   _showSession() {
     setText(byId("sign-in"), this._words.t(this._session.token ? "sign_out" : "sign_in"));
+  }
+}
+
+// Somebody may have typed an address that nobody encoded.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

@@ -50,6 +50,7 @@ export class Calls {
     );
   }
 
+  /** `calls` is an array: it is drawn again when somebody sorts or turns the page. */
   draw(calls, nowUs) {
     this._drawn = [calls, nowUs];
     const sorted = this._sorted(calls, nowUs);
@@ -74,7 +75,7 @@ export class Calls {
   _sorted(calls, nowUs) {
     const { by } = COLUMNS[this._sort.column];
     const order = this._sort.isReversed ? -1 : 1;
-    const keyed = Array.from(calls, (call) => [by(call, nowUs), call]);
+    const keyed = calls.map((call) => [by(call, nowUs), call]);
     keyed.sort(([one, a], [other, b]) => (one < other ? -order : one > other ? order : a.beganUs - b.beganUs));
     return keyed.map(([, call]) => call);
   }

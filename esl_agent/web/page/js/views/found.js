@@ -10,7 +10,8 @@ const NUMBER = /^\d{7,15}$/;
 
 export class Found {
   constructor(words, session, query) {
-    this._query = query.replace(/[\s().+-]/g, "");
+    const digits = query.replace(/[\s().+-]/g, "");
+    this._query = /^\d+$/.test(digits) ? digits : query;
     const { t } = words;
     this._accounts = el("p", { role: "status" });
     const [live, past] = [el("section", { class: "panel", "aria-labelledby": "found-calls" }), el("section", { class: "panel", "aria-labelledby": "found-cdrs" })];
@@ -18,7 +19,7 @@ export class Found {
       el("a", { class: "back", href: "#/" }, "← ", t("back")),
       el("div", { class: "title" }, el("h1", { tabindex: "-1" }, t("found", { query }))), this._accounts, live, past,
     );
-    this._findAccounts(words, session, query);
+    this._findAccounts(words, session);
     this._calls = new Calls(words, live, { id: "found-calls", title: t("calls"), none: "calls_none_found" });
     past.hidden = !NUMBER.test(this._query);
     if (!past.hidden) {
@@ -30,9 +31,9 @@ export class Found {
     this._calls.draw([...store.tables.calls.values()].filter((call) => matches(call, this._query)), nowUs);
   }
 
-  async _findAccounts(words, session, query) {
+  async _findAccounts(words, session) {
     try {
-      const { accounts } = await session.get("api/v1/accounts", { search: query, limit: ACCOUNTS_MAX });
+      const { accounts } = await session.get("api/v1/accounts", { search: this._query, limit: ACCOUNTS_MAX });
       const link = ({ account_id: id, name }) => el("a", { href: `#/account/${id}` }, words.t("account", { id: String(id) }), name ? ` ${name}` : "");
       const links = accounts.flatMap((account) => [link(account), " · "]).slice(0, -1);
       this._accounts.replaceChildren(...(links.length ? links : [words.t("found_no_account")]));

@@ -1,0 +1,124 @@
+"""What the live page is served as, and its stream over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPResponse
+
+import pytest
+from fixtures.live_feed import events_in
+
+from .client import LOOPBACK, PATIENCE_S
+from .conftest import CALLER, Served
+
+
+@contextmanager
+def stream(served: Served, **headers: str) -> Iterator[HTTPResponse]:
+    connection = HTTPConnection(LOOPBACK, served.port, timeout=PATIENCE_S)
+    connection.request(
+        "GET", "/page/events", headers={name.replace("_", "-"): text for name, text in headers.items()}
+    )
+    yield connection.getresponse()
+    connection.close()
+
+
+def read_until(answer: HTTPResponse, event: str) -> list[tuple[str, object, str]]:
+    """The events up to that one."""
+    events: list[tuple[str, object, str]] = []
+    lines = b""
+    while not events or events[-1][0] != event:
+        line = answer.readline()
+        assert line, "the stream ended"
+        lines += line
+        if line == b"\n":
+            events += events_in(lines)
+            lines = b""
+    return events
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/page/style.css", "text/css; charset=utf-8"),
+        ("/page/js/main.js", "text/javascript; charset=utf-8"),
+        ("/page/js/views/calls.js", "text/javascript; charset=utf-8"),
+        ("/page/js/lang/fr.js", "text/javascript; charset=utf-8"),
+        ("/page/favicon.svg", "image/svg+xml"),
+    ],
+)
+def test_the_files_ask_for_no_token_and_may_do_little(served: Served, path: str, content_type: str) -> None:
+    answer = served.anonymous.send("GET", path)
+    assert (answer.status, answer.headers["content-type"]) == (200, content_type)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+    assert "unsafe" not in policy
+    again = served.anonymous.send("GET", path, headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/page/nothing.js", "/page/../server.py", "/page/__init__.py", "/page/%2e%2e/server.py", "/page/"],
+)
+def test_nothing_else_is_served(served: Served, path: str) -> None:
+    assert served.anonymous.send("GET", path).status in (400, 404)
+
+
+def test_words_and_reasons_are_explained(served: Served) -> None:
+    told = served.anonymous.send("GET", "/page/words").json
+    assert "Bring Postgres back." in told["words"]["DB_DOWN"]["action"]
+    assert told["reasons"]["no_funds"]["action"] == "The customer has to top up."
+
+
+def test_a_stream_begins_with_everything_and_goes_on_with_what_changes(served: Served) -> None:
+    served.call()
+    with stream(served) as answer:
+        assert answer.getheader("Content-Type") == "text/event-stream"
+        events = read_until(answer, "ready")
+        assert events[0][0] == "snapshot"
+        (calls,) = (data["rows"] for name, data, _ in events if name == "rows" and data["table"] == "calls")
+        assert (calls[0][1], calls[0][3]) == ("1001", f"xxxxxxx{CALLER[-4:]}")
+        last_id = events[-1][2]
+        served.call()
+        while not any("calls" in data["tables"] for _, data, _ in events if "tables" in data):
+            events = read_until(answer, "delta")
+    with stream(served, Last_Event_ID=last_id) as answer:
+        assert read_until(answer, "delta")[0][0] == "delta"
+
+
+def test_whole_numbers_are_for_those_who_may_see_them(served: Served) -> None:
+    served.call()
+    for client, shown in (
+        (served.noc, f"xxxxxxx{CALLER[-4:]}"),
+        (served.office, CALLER),
+        (served.admin, CALLER),
+    ):
+        with stream(served, Authorization=f"Bearer {client.token}") as answer:
+            events = read_until(answer, "ready")
+            (calls,) = (
+                data["rows"] for name, data, _ in events if name == "rows" and data["table"] == "calls"
+            )
+            assert calls[0][3] == shown
+
+
+def test_a_stream_needs_a_token_where_reading_does(serve: Callable[..., Served]) -> None:
+    served = serve(read_without_token=False)
+    with stream(served) as answer:
+        assert answer.status == 401
+    with stream(served, Authorization="Bearer wrong") as answer:
+        assert answer.status == 401
+    assert served.anonymous.send("GET", "/").status == 200
+
+
+def test_one_more_than_may_look_on_is_told_to_come_back(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = served.daemon._web._page.feed
+    monkeypatch.setattr(feed, "_viewers_max", 1)
+    with stream(served) as first:
+        read_until(first, "ready")
+        with stream(served) as second:
+            assert (second.status, second.getheader("Retry-After")) == (503, "10")
+        served.journal.wait_for("PAGE_FULL")
