@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint bench faults switch-test clean
+.PHONY: help setup demo test lint bench faults switch-test docs clean
 
 help:
 	@echo "make demo         a switch, calls, live log, rated CDRs (KEEP=1 leaves it all up)"
@@ -12,6 +12,7 @@ help:
 	@echo "make switch-test  the tests on a real FreeSWITCH only"
 	@echo "make faults       everything that may break is broken, and the books are audited"
 	@echo "make bench        speed and memory, as a table"
+	@echo "make docs         write docs/cli.md from the commands"
 	@echo "make setup        the virtual environment in .venv"
 	@echo "make clean        remove what the other targets made"
 
@@ -45,6 +46,9 @@ lint: setup
 
 bench: setup
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+docs: setup
+	@$(BIN)/python -m esl_agent.cli.reference > docs/.cli.md && mv docs/.cli.md docs/cli.md
 
 clean:
 	@rm -rf .venv .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

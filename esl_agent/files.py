@@ -6,7 +6,7 @@ them; an installed wheel carries them inside the package.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from esl_agent.errors import EslAgentError
@@ -27,7 +27,7 @@ def dialplan_dir() -> Path:
 
 
 def config_dir() -> Path:
-    """The folder of the configuration with every setting explained."""
+    """The folder of the configuration with every setting explained, and of systemd's units."""
     return _shipped("etc", "*.toml")
 
 
@@ -36,14 +36,16 @@ def monitoring_dir() -> Path:
     return _shipped("monitoring", "*/*.yml")
 
 
-def write_out(source: Path, target: Path, *, overwrite: bool = False) -> list[Path]:
-    """Copy the files under `source` to `target`, made if need be, and return what was written.
+def write_out(
+    source: Path, target: Path, patterns: Sequence[str] = ("**/*",), *, overwrite: bool = False
+) -> list[Path]:
+    """Copy the files under `source` that match a pattern to `target`, made if need be; say what is new.
 
     A file that is there already with the same content is left alone; one with
     other content is somebody's work: raises FilesError before anything is
     written, unless `overwrite`.
     """
-    wanted = {path.relative_to(source): path.read_bytes() for path in _files(source)}
+    wanted = {path.relative_to(source): path.read_bytes() for path in _files(source, patterns)}
     return write_files(wanted, target, overwrite=overwrite)
 
 
@@ -68,10 +70,9 @@ def write_files(wanted: Mapping[Path, bytes], target: Path, *, overwrite: bool =
     return [target / name for name in changed]
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "__"))
-    )
+def _files(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    found = {path for pattern in patterns for path in folder.glob(pattern)}
+    return sorted(path for path in found if path.is_file() and not path.name.startswith((".", "__")))
 
 
 def _shipped(name: str, pattern: str) -> Path:

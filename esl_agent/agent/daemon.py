@@ -56,6 +56,7 @@ from esl_agent.agent.recovery.finds import Finds
 from esl_agent.agent.recovery.leaving import leave
 from esl_agent.agent.recovery.looks import Looks
 from esl_agent.agent.recovery.recovery import Recovery
+from esl_agent.agent.service_manager import ServiceManager, Watchdog
 from esl_agent.agent.traffic.traffic import Traffic
 from esl_agent.agent.web.heard import Heard
 from esl_agent.agent.web.ports import Parts
@@ -103,6 +104,8 @@ class Daemon:
         self._stop = Event()
         self._has_taken_up = Event()  # the calls that are up are this daemon's to look after
         self._crashed: BaseException | None = None
+        self._service = ServiceManager(os.environ)
+        self._watchdog = Watchdog(self._service)
         self._policy = call_policy_of(config.budget)
         self._clock = SwitchClock(log)
         self._pool = open_pool(
@@ -275,6 +278,8 @@ class Daemon:
         this one may not begin.
         """
         self._log("AGENT_STARTED", version=__version__, pid=os.getpid())
+        watchdog = gevent.spawn(self._watchdog.run)
+        self._service.status("waiting for the database")
         self._settler.open()
         self._web.start(self._stop)
         self._load_when_there()
@@ -297,12 +302,15 @@ class Daemon:
             lambda: self._every(RECORDINGS_EVERY_S, self._recordings.look),
             self._sweep,
         )
-        greenlets = [gevent.spawn(part) for part in parts]
+        greenlets = [watchdog, *(gevent.spawn(part) for part in parts)]
         for greenlet in greenlets:
             greenlet.link_exception(self._part_crashed)
+        self._watchdog.watch([self._inbox.put, self._timers.do])
         self._wait_replayed()
         if has_turn:
             self._take_up()
+        else:
+            self._service.ready("in standby: ready to take over")
         self._link.start()
         if self._duty.wait_turn(self._stop):
             if has_turn:
@@ -312,7 +320,9 @@ class Daemon:
                 self._begin_recovery(TAKEN_OVER, is_all=True)
                 self._doors.open_in_time(self._stop)
             self._duty.opened()
+            self._service.ready("its doors are open for calls")
             self._stop.wait()
+        self._service.stopping("what is owed is being written")
         self._doors.close()
         self._web.close()
         self._duty.leave_if_lost()
@@ -334,14 +344,17 @@ class Daemon:
 
     def reload(self) -> None:
         """Read decks, plans, numbers and rules of traffic again; calls that are up keep their price."""
+        self._service.reloading()
         self.traffic.reload()
         try:
             self._book.load()
         except OUTAGE as error:
             self._log("CONFIG_REJECTED", error=" ".join(str(error).split()))
+            self._service.ready("its last reload was rejected: see CONFIG_REJECTED in the log")
         else:
             gc.freeze()
             self._log("CONFIG_RELOADED", **self._book.sizes())
+            self._service.ready("decks, plans and numbers were read again")
 
     # Events.
 

@@ -19,7 +19,20 @@ DURATION_MAX_S: Final = 10 * 366 * 86_400
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
-ACCOUNT_ID: Final = click.IntRange(1, ACCOUNT_ID_MAX)
+
+class AccountId(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """An account's number, as accountcode in FreeSWITCH."""
+
+    name = "account"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= ACCOUNT_ID_MAX):
+            self.fail(f"{text!r} isn't an account's number, 1 to {ACCOUNT_ID_MAX}", param, ctx)
+        return int(text)
+
+
+ACCOUNT_ID: Final = AccountId()
 
 
 def amount(value: str | Decimal) -> Decimal:

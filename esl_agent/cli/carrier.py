@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from esl_agent.cli.database import with_database
-from esl_agent.cli.output import as_json_option, print_json, print_table
+from esl_agent.cli.output import as_json_option, print_done, print_json, print_table
 from esl_agent.core.admission.carriers import Carrier, NumberFormat
 from esl_agent.store import carriers
 from esl_agent.store.carriers import StoredCarrier
@@ -69,20 +69,24 @@ def list_(conn: Connection, as_json: bool) -> None:
 
 @carrier.command()
 @click.argument("name")
+@as_json_option
 @with_database
-def disable(conn: Connection, name: str) -> None:
+def disable(conn: Connection, name: str, as_json: bool) -> None:
     """Give NAME no more calls; those that are up go on."""
     carriers.enable_carrier(conn, name, False)
-    click.echo(f"carrier {name} gets no more calls; its routes are kept")
+    print_done(
+        as_json, f"carrier {name} gets no more calls; its routes are kept", carrier=name, enabled=False
+    )
 
 
 @carrier.command()
 @click.argument("name")
+@as_json_option
 @with_database
-def enable(conn: Connection, name: str) -> None:
+def enable(conn: Connection, name: str, as_json: bool) -> None:
     """Give NAME calls again."""
     carriers.enable_carrier(conn, name, True)
-    click.echo(f"carrier {name} gets calls by its routes")
+    print_done(as_json, f"carrier {name} gets calls by its routes", carrier=name, enabled=True)
 
 
 def _tell(stored: list[StoredCarrier], as_json: bool) -> None:

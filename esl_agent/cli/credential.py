@@ -13,7 +13,7 @@ import click
 from esl_agent.cli.account_limits import NONE
 from esl_agent.cli.arguments import ACCOUNT_ID
 from esl_agent.cli.database import configured, operator, with_database
-from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table
+from esl_agent.cli.output import as_json_option, print_done, print_facts, print_json, print_table
 from esl_agent.config import numbering_of
 from esl_agent.core.credential import PASSWORD_CHARACTERS_MAX, a1_hash, check_password
 from esl_agent.core.numbering import NumberClass
@@ -153,11 +153,12 @@ def list_(conn: Connection, account_id: int | None, as_json: bool) -> None:
 
 @credential.command()
 @_phone
+@as_json_option
 @with_database
-def remove(conn: Connection, user: str, domain: str) -> None:
+def remove(conn: Connection, user: str, domain: str, as_json: bool) -> None:
     """Make a phone unknown: it can't call any more, not even for help."""
     sip_users.remove_sip_user(conn, user, domain)
-    click.echo(f"{user} in domain {domain} is unknown now")
+    print_done(as_json, f"{user} in domain {domain} is unknown now", user=user, domain=domain, removed=True)
     _say_how_to_forget(user, domain)
 
 

@@ -18,6 +18,11 @@ from esl_agent import config
 from esl_agent.config import Config
 from esl_agent.store.pool import Connection, connected
 
+#: For commands that need no database.
+config_option = click.option(
+    "--config", "path", metavar="FILE", type=click.Path(path_type=Path), help="The daemon's TOML file."
+)
+
 
 def with_database(command: Callable[..., None]) -> Callable[..., None]:
     """Gives the command a connection as its first argument, and the options that say to where.

@@ -8,7 +8,7 @@ import click
 
 from esl_agent.cli import arguments
 from esl_agent.cli.database import configured, operator, with_database
-from esl_agent.cli.output import as_json_option, print_json, print_table
+from esl_agent.cli.output import as_json_option, print_done, print_json, print_table
 from esl_agent.config import numbering_of
 from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.store import departments
@@ -61,12 +61,13 @@ def list_(conn: Connection, as_json: bool) -> None:
 
 @department.command()
 @click.argument("number")
+@as_json_option
 @with_database
-def remove(conn: Connection, number: str) -> None:
+def remove(conn: Connection, number: str, as_json: bool) -> None:
     """Have no more calls of NUMBER recorded; what was recorded is kept for its time."""
     digits = numbering_of(configured()).parse(number).digits
     departments.remove_department(conn, digits)
-    click.echo(f"calls from and to {digits} are not recorded now")
+    print_done(as_json, f"calls from and to {digits} are not recorded now", number=digits, removed=True)
 
 
 def _print(found: Iterable[Department]) -> None:

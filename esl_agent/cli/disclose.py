@@ -74,13 +74,18 @@ def list_(conn: Connection, as_json: bool) -> None:
 
 @disclosures.command()
 @click.argument("files", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1)
+@as_json_option
 @with_database
-def check(conn: Connection, files: tuple[Path, ...]) -> None:
+def check(conn: Connection, files: tuple[Path, ...], as_json: bool) -> None:
     """Whether the register is as it was written; and which entry each of FILES is."""
     by_hash = {entry.file_sha256: entry.disclosure for entry in disclosure.register(conn)}
-    for file in files:
-        found = by_hash.get(hashlib.sha256(file.read_bytes()).hexdigest())
+    entry_of = {str(file): by_hash.get(hashlib.sha256(file.read_bytes()).hexdigest()) for file in files}
+    broken = disclosure.broken_entries(conn)
+    if as_json:
+        print_json({"entries": len(by_hash), "broken": broken, "files": entry_of})
+        raise SystemExit(int(bool(broken)))
+    for file, found in entry_of.items():
         click.echo(f"{file}: {f'disclosure {found}' if found else 'in no entry of the register'}")
-    if broken := disclosure.broken_entries(conn):
+    if broken:
         raise EslAgentError(f"entries {', '.join(map(str, broken))} are not as they were written")
     click.echo(f"{len(by_hash)} entries, as they were written")

@@ -16,6 +16,7 @@ from esl_agent import config as configuration
 from esl_agent.agent.doctor.checks import Finding, Findings, Verdict, check_database, check_switch
 from esl_agent.agent.doctor.folder_checks import check_cdr_files, check_journal, check_recordings
 from esl_agent.agent.doctor.web_checks import check_web
+from esl_agent.cli.database import config_option
 
 SIGNS: Final = {
     Verdict.GOOD: "[green]good[/]   ",
@@ -25,8 +26,8 @@ SIGNS: Final = {
 
 
 @click.command()
-@click.option("--config", "path", type=click.Path(path_type=Path), help="The TOML file of the daemon.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each finding.")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON lines: one for each finding, as it is found.")
 def doctor(path: Path | None, as_json: bool) -> None:
     """Check the configuration, the switch, the database, the HTTP server, and the folders.
 

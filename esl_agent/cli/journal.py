@@ -16,8 +16,8 @@ import psycopg
 from esl_agent import config as configuration
 from esl_agent.agent.clock import calendar
 from esl_agent.agent.money.journal_place import journal_folder, journal_of
-from esl_agent.cli.database import configured, with_database
-from esl_agent.cli.output import as_json_option, print_facts, print_json, print_table
+from esl_agent.cli.database import config_option, configured, with_database
+from esl_agent.cli.output import as_json_option, print_done, print_facts, print_json, print_table
 from esl_agent.config import JournalConfig
 from esl_agent.store.cdrs import to_time
 from esl_agent.store.journal import MB, Journal, JournalError, JournalInUse, unusable
@@ -45,7 +45,7 @@ def journal() -> None:
 
 
 @journal.command()
-@click.option("--config", "path", type=click.Path(path_type=Path), help="The TOML file of the daemon.")
+@config_option
 @_folder
 @as_json_option
 def show(path: Path | None, folder: Path | None, as_json: bool) -> None:
@@ -67,8 +67,9 @@ def show(path: Path | None, folder: Path | None, as_json: bool) -> None:
 
 @journal.command()
 @_folder
+@as_json_option
 @with_database
-def replay(conn: Connection, folder: Path | None) -> None:
+def replay(conn: Connection, folder: Path | None, as_json: bool) -> None:
     """Write what Postgres refused once more, and, where no daemon is at work, what waits.
 
     What is in the database already changes nothing, so it may be repeated.
@@ -79,13 +80,17 @@ def replay(conn: Connection, folder: Path | None) -> None:
     where = _folder_of(config, folder)
     if not where.is_dir():
         raise JournalError(f"there is no journal in {where}")
+    waited: int | None = None
+    said = f"a daemon is at work in {where} and writes what waits by itself"
     try:
         waiting = journal_of(msgspec.structs.replace(config, folder=str(where)), os.environ)
-        click.echo(f"{_write_waiting(conn, waiting, today)} records were waiting")
+        waited = _write_waiting(conn, waiting, today)
+        said = f"{waited} records were waiting"
     except JournalInUse:
-        click.echo(f"a daemon is at work in {where} and writes what waits by itself")
+        pass
     written, left = _write_refused(conn, where, today)
-    click.echo(f"{written} of {written + left} records that were set aside are written")
+    said += f"\n{written} of {written + left} records that were set aside are written"
+    print_done(as_json, said, waited=waited, written=written, still_refused=left)
     raise SystemExit(int(left > 0))
 
 

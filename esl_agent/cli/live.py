@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from esl_agent import config as configuration
+from esl_agent.cli.database import config_option
 from esl_agent.cli.output import as_json_option, output_width, print_json, print_table, table_of
 from esl_agent.config import AdmissionConfig
 from esl_agent.errors import EslAgentError
@@ -48,12 +49,7 @@ class NoDaemonError(EslAgentError):
 
 @click.command()
 @click.option("--watch", is_flag=True, help="Again every second, until Ctrl-C.")
-@click.option(
-    "--config",
-    "path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The daemon's TOML file, for its [admission] local_socket.",
-)
+@config_option
 @as_json_option
 def live(watch: bool, path: Path | None, as_json: bool) -> None:
     """Show the calls that are up: who pays, since when, the cost so far, and until when it is funded.

@@ -9,11 +9,19 @@ from gevent import monkey
 monkey.patch_all()
 
 import importlib  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+import traceback  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
 from typing import Final  # noqa: E402
 
 import click  # noqa: E402
 
 from esl_agent import __version__  # noqa: E402
+from esl_agent.cli import exit_codes  # noqa: E402
+from esl_agent.cli.completion import VARIABLE  # noqa: E402
+from esl_agent.cli.examples import with_examples  # noqa: E402
+from esl_agent.config import ConfigError  # noqa: E402
 from esl_agent.errors import EslAgentError  # noqa: E402
 
 #: Subcommand to "module:object"; imported when called, so that `quote` needs no database driver.
@@ -23,11 +31,13 @@ COMMANDS: Final = {
     "carrier": "esl_agent.cli.carrier:carrier",
     "cdr": "esl_agent.cli.cdr:cdr",
     "charge": "esl_agent.cli.charge:charge",
+    "completion": "esl_agent.cli.completion:completion",
     "credential": "esl_agent.cli.credential:credential",
     "deck": "esl_agent.cli.deck:deck",
     "department": "esl_agent.cli.department:department",
     "disclose": "esl_agent.cli.disclose:disclose",
     "disclosures": "esl_agent.cli.disclose:disclosures",
+    "distribute": "esl_agent.cli.distribute:distribute",
     "doctor": "esl_agent.cli.doctor:doctor",
     "dunning": "esl_agent.cli.dunning:dunning",
     "files": "esl_agent.cli.files:files",
@@ -66,18 +76,63 @@ class LazyGroup(click.Group):
             return None
         module, _, name = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+        return with_examples(command, cmd_name)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="esl-agent")
 def cli() -> None:
-    """Prepaid call control and rating beside FreeSWITCH."""
+    """Prepaid call control and rating beside FreeSWITCH.
+
+    Every command and group says more with --help. Most need the database: by
+    --config, --database-url or ESL_AGENT_DATABASE_URL. What is listed or shown
+    is JSON with --json.
+    """
 
 
 def main() -> None:
-    """Run the command; what a user got wrong is said in a line, never as a traceback."""
+    """The command of the shell."""
+    raise SystemExit(run(None))
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run the command (None: as the process was called), and return what the shell is to get.
+
+    What a user got wrong is said in a line on standard error, never as a traceback.
+    """
     try:
-        cli()
-    except EslAgentError as error:
-        raise SystemExit(f"esl-agent: {error}") from None
+        code = cli.main(arguments, "esl-agent", VARIABLE, standalone_mode=False)
+        sys.stdout.flush()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else exit_codes.OK
+    except click.Abort:
+        return exit_codes.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:  # as by `| head`, which has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.OK
+    except ConfigError as error:
+        return _fail(str(error), exit_codes.USAGE)
+    except (EslAgentError, OSError) as error:
+        return _fail(str(error), exit_codes.FAILED)
+    except Exception as error:  # noqa: BLE001  whatever it is, it is told in a line
+        return _fault(error)
+    return code if isinstance(code, int) else exit_codes.OK
+
+
+def _fault(error: Exception) -> int:
+    if os.environ.get("ESL_TRACEBACK"):
+        traceback.print_exception(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return _fail(
+        f"a fault of the program, to be reported: {said} ({where.name}, line {where.lineno})",
+        exit_codes.FAULT,
+    )
+
+
+def _fail(said: str, code: int) -> int:
+    click.echo(f"esl-agent: {said}", err=True)
+    return code

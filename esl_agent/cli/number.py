@@ -9,7 +9,7 @@ import click
 from esl_agent.cli import arguments
 from esl_agent.cli.arguments import ACCOUNT_ID
 from esl_agent.cli.database import configured, with_database
-from esl_agent.cli.output import as_json_option, print_json, print_table
+from esl_agent.cli.output import as_json_option, print_done, print_json, print_table
 from esl_agent.config import numbering_of
 from esl_agent.core.admission.facts import PayphonePolicy
 from esl_agent.core.money import ZERO
@@ -99,12 +99,13 @@ def list_(conn: Connection, account_id: int | None, as_json: bool) -> None:
 
 @number.command()
 @click.argument("number")
+@as_json_option
 @with_database
-def remove(conn: Connection, number: str) -> None:
+def remove(conn: Connection, number: str, as_json: bool) -> None:
     """Take NUMBER away from its account."""
     digits = _parsed(number).digits
     numbers.remove_number(conn, digits)
-    click.echo(f"{digits} belongs to nobody now")
+    print_done(as_json, f"{digits} belongs to nobody now", number=digits, removed=True)
 
 
 def _parsed(text: str) -> Number:

@@ -16,12 +16,20 @@ from rich.table import Table
 #: Where nobody's terminal sets the width: lines stay whole for grep.
 WIDE_COLUMNS: Final = 240
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+as_json_option = click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
 
 
 def print_json(value: object) -> None:
     """Amounts as text, times in ISO 8601."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2))
+
+
+def print_done(as_json: bool, said: str, **facts: object) -> None:
+    """What a command has done that has nothing to show: a sentence, or what the sentence says as JSON."""
+    if as_json:
+        print_json(facts)
+    else:
+        click.echo(said)
 
 
 def print_table(

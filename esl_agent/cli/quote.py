@@ -76,7 +76,9 @@ def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> Deci
 @click.option("--forwarded", is_flag=True, help="The outbound leg of a forwarded call.")
 @click.option("--rate-per-minute", callback=_rate, metavar="RATE", help="The rate, in place of the deck's.")
 @click.option("--deck", "deck_file", type=_READABLE_FILE, help="A rate deck in CSV.")
-@click.option("--config", "config_file", type=_READABLE_FILE, help="For its [numbering] section.")
+@click.option(
+    "--config", "config_file", metavar="FILE", type=_READABLE_FILE, help="For its [numbering] section."
+)
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 def quote(
     number: str,

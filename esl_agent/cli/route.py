@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from esl_agent.cli.database import with_database
-from esl_agent.cli.output import as_json_option, print_json, print_table
+from esl_agent.cli.output import as_json_option, print_done, print_json, print_table
 from esl_agent.core.admission.route_file import ANY, Route, RouteError, parse_routes, read_prefix
 from esl_agent.store import routes
 from esl_agent.store.pool import Connection
@@ -24,7 +24,7 @@ def route() -> None:
 
 @route.command()
 @click.argument("prefix", type=read_prefix)
-@click.option("--carrier", required=True)
+@click.option("--carrier", required=True, metavar="NAME", help="Whose calls these are to be.")
 @click.option("--priority", type=int, default=1, show_default=True, help="Lower ones are tried first.")
 @click.option(
     "--weight", type=int, default=1, show_default=True, help="The share among those of one priority."
@@ -39,17 +39,21 @@ def add(conn: Connection, prefix: str, carrier: str, priority: int, weight: int,
 
 @route.command()
 @click.argument("prefix", type=read_prefix)
-@click.option("--carrier", required=True)
+@click.option("--carrier", required=True, metavar="NAME")
+@as_json_option
 @with_database
-def remove(conn: Connection, prefix: str, carrier: str) -> None:
+def remove(conn: Connection, prefix: str, carrier: str, as_json: bool) -> None:
     """Let a carrier take no more calls to PREFIX."""
     routes.remove_route(conn, prefix, carrier)
-    click.echo(f"{carrier} takes no calls by {prefix or ANY} any more")
+    said = f"{carrier} takes no calls by {prefix or ANY} any more"
+    print_done(as_json, said, prefix=prefix, carrier=carrier, removed=True)
 
 
 @route.command("list")
-@click.option("--prefix", default=ANY, type=read_prefix, help="Only prefixes that begin so.")
-@click.option("--carrier", help="Only this one's.")
+@click.option(
+    "--prefix", default=ANY, type=read_prefix, metavar="PREFIX", help="Only prefixes that begin so."
+)
+@click.option("--carrier", metavar="NAME", help="Only this one's.")
 @click.option("--limit", type=click.IntRange(1, 200_000), default=1_000, show_default=True)
 @as_json_option
 @with_database
@@ -62,8 +66,9 @@ def list_(conn: Connection, prefix: str, carrier: str | None, limit: int, as_jso
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Remove the routes that FILE doesn't name.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
+@as_json_option
 @with_database
-def import_(conn: Connection, file: Path, replace: bool, dry_run: bool) -> None:
+def import_(conn: Connection, file: Path, replace: bool, dry_run: bool, as_json: bool) -> None:
     """Add or change the routes of a CSV file, all of them or none.
 
     Its columns are prefix and carrier, and priority and weight where they
@@ -72,7 +77,8 @@ def import_(conn: Connection, file: Path, replace: bool, dry_run: bool) -> None:
     read = _read(file)
     with conn.transaction(force_rollback=dry_run):
         routes.put_routes(conn, read, is_all=replace)
-    click.echo(f"{len(read)} routes {'could be' if dry_run else 'were'} imported from {file}")
+    said = f"{len(read)} routes {'could be' if dry_run else 'were'} imported from {file}"
+    print_done(as_json, said, routes=len(read), dry_run=dry_run)
 
 
 def _read(path: Path) -> list[Route]:

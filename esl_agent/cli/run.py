@@ -20,8 +20,9 @@ from esl_agent.noc.tally import Tally
 @click.option(
     "--config",
     "path",
+    metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The TOML file; without one, defaults and the environment count.",
+    help="The daemon's TOML file; without one, defaults and the environment count.",
 )
 def run(path: Path | None) -> None:
     """Hold, meter, cut and rate calls until told to stop.

@@ -37,7 +37,9 @@ def _shares(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.option("--config", "config_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--config", "config_file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.option("--host", help="Where to listen; 127.0.0.1 if not said.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="8021 if not said; 0 for any.")
 @click.option("--password", envvar="ESL_AGENT_SWITCH_PASSWORD", help="The Event Socket's password.")
@@ -57,7 +59,13 @@ def _shares(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--calls", type=click.IntRange(min=0), help="How many come in all.")
 @click.option("--evenly/--at-random", default=None, help="How far calls are from each other.")
 @click.option("--seed", type=int, help="The same seed brings the same calls.")
-@click.option("--account", "accounts", multiple=True, help="An account that calls; several times for more.")
+@click.option(
+    "--account",
+    "accounts",
+    metavar="ACCOUNT",
+    multiple=True,
+    help="An account that calls; several times for more.",
+)
 @click.option("--to", "destinations", multiple=True, help="A number that is called; several times for more.")
 @click.option(
     "--talk-ms", "talk_ms_mean", type=click.FloatRange(min=0), help="How long a call talks, on average."

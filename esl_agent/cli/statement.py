@@ -24,7 +24,7 @@ from esl_agent.store.pool import Connection
     "--until", type=arguments.day, help="The first day that is not meant; by default a month later."
 )
 @click.option(
-    "--out",
+    "--output",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="As the customer gets it: .html or .pdf.",

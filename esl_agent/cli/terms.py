@@ -77,10 +77,15 @@ def list_(conn: Connection, as_json: bool) -> None:
 
 @terms.command()
 @click.argument("version", type=arguments.text)
+@as_json_option
 @with_database
-def show(conn: Connection, version: str) -> None:
+def show(conn: Connection, version: str, as_json: bool) -> None:
     """The text of VERSION, to the byte."""
-    click.echo(store.body_of(conn, version), nl=False)
+    body = store.body_of(conn, version)
+    if as_json:
+        print_json({"version": version, "text": body})
+        return
+    click.echo(body, nl=False)
 
 
 @terms.command()

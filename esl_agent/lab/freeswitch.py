@@ -17,6 +17,7 @@ from esl_agent.lab.child import Child, wait_until
 from esl_agent.lab.console import Console, ConsoleError
 from esl_agent.lab.network import Network
 from esl_agent.lab.ports import LOOPBACK, free_port, free_row
+from esl_agent.lab.switch_files import write_switch_files, write_variables
 
 BINARY_VARIABLE: Final = "FREESWITCH_BIN"
 PREFIXES: Final = ("/usr", "/usr/local/freeswitch", "/opt/freeswitch")
@@ -148,25 +149,11 @@ class PrivateSwitch:
         for name in FOLDERS:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.cdr_folder.mkdir(exist_ok=True)
-        shutil.copytree(self._dialplan, conf / "dialplan", dirs_exist_ok=True)
-        whole = resources.files("esl_agent.lab").joinpath("conf", "freeswitch.xml")
-        files = {
-            "freeswitch.xml": whole.read_text(encoding="utf-8"),
-            "dialplan/esl_agent/carriers.xml": network.carriers_xml(self.people.carriers),
-            "dialplan/esl_agent/devices.xml": network.devices_xml(self.people.dids),
-            "directory/phones.xml": network.directory_xml(self.people.phones),
-            "dialplan/config/carrier/carriers.xml": network.gateways_xml(self.people.carriers),
-        }
-        for name, text in files.items():
-            path = conf / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        write_switch_files(conf, self._dialplan, self.people)
         self._write_variables()
 
     def _write_variables(self) -> None:
-        path = self.folder / "conf" / "lab_vars.xml"
-        path.touch(mode=0o600)  # the Event Socket's password
-        path.write_text(network.variables_xml(self._variables()), encoding="utf-8")
+        write_variables(self.folder / "conf", self._variables())
 
     def _variables(self) -> dict[str, str | int]:
         return {

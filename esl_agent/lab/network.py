@@ -28,6 +28,7 @@ class Phone:
 class Carrier:
     name: str
     port: int
+    host: str = LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def gateways_xml(carriers: Sequence[Carrier]) -> str:
         _params(
             gateway,
             {
-                "proxy": f"{LOOPBACK}:{carrier.port}",
+                "proxy": f"{carrier.host}:{carrier.port}",
                 "register": "false",
                 "caller-id-in-from": "true",
                 "context": "esl_inbound",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, LiteralString
@@ -291,13 +291,14 @@ def change_billing(conn: Connection, account_id: int, new: Billing) -> Account:
                 is_taxed = coalesce(%(is_taxed)s, is_taxed),
                 language = coalesce(%(language)s, language),
                 address = coalesce(%(address)s, address),
-                calls_invoiced_since = CASE %(calls_are_invoiced)s::boolean
-                    WHEN true THEN coalesce(calls_invoiced_since, now())
-                    WHEN false THEN NULL
+                calls_invoiced_since = CASE
+                    WHEN %(calls_are_invoiced)s::boolean THEN coalesce(calls_invoiced_since, %(now)s)
+                    WHEN NOT %(calls_are_invoiced)s::boolean THEN NULL
                     ELSE calls_invoiced_since END
             WHERE account_id = %(account_id)s
             """,
-            {name: getattr(new, name) for name in Billing.__slots__} | {"account_id": account_id},
+            {name: getattr(new, name) for name in Billing.__slots__}
+            | {"account_id": account_id, "now": datetime.now(UTC)},
         )
         return get_account(conn, account_id)
 

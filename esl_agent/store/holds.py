@@ -25,9 +25,7 @@ from esl_agent.core.admission.rules import REASON_OF_STATE
 from esl_agent.core.money import ZERO
 from esl_agent.store.pool import Connection, Cursor, as_columns
 
-LOCK_ACCOUNTS: Final = """
-    SELECT FROM accounts WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE
-"""
+LOCK_ACCOUNT: Final = "SELECT 1 FROM accounts WHERE account_id = %s FOR NO KEY UPDATE"
 
 HOLD: Final = "SELECT * FROM hold_for_legs(%s::json, %s::bigint[], %s::text[], %s::text[], %s)"
 NO_TAKES: Final[list[list[object]]] = [[], [], []]
@@ -99,7 +97,8 @@ def hold_many(
         decided = [_hold(conn, batches[0], today)]
     else:
         with conn.transaction():
-            conn.execute(LOCK_ACCOUNTS, [sorted({request.account_id for request in requests})])
+            for account_id in sorted({request.account_id for request in requests}):
+                conn.execute(LOCK_ACCOUNT, [account_id])
             decided = [_hold(conn, batch, today) for batch in batches]
     rows = [row for batch in decided for row in batch]
     barred = [account_id for account_id, _, outcome, *_ in rows if outcome in BARRED]

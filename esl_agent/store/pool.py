@@ -72,6 +72,12 @@ def open_pool(
     )
 
 
+#: What a statement of ours meets in a database of an older version, or of something else.
+UNMIGRATED: Final = (
+    psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction,
+)  # fmt: skip
+
+
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
     """One connection for one command; raises DatabaseError in words for what a person can put right."""
@@ -82,7 +88,7 @@ def connected(url: str) -> Iterator[Connection]:
     with conn:
         try:
             yield conn
-        except psycopg.errors.UndefinedTable:
+        except UNMIGRATED:
             raise DatabaseError(
                 f"the database at {without_password(url)} lacks tables of esl-agent: run `esl-agent migrate`"
             ) from None

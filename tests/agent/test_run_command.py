@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +22,8 @@ from esl_agent.simulator.plan import CallPlan
 from esl_agent.simulator.simulator import Simulator
 
 from .conftest import PATIENCE_S
+
+UNIT = Path(__file__).parents[2] / "etc" / "systemd" / "esl-agent.service"
 
 
 class Running:
@@ -52,10 +56,10 @@ def simulator() -> Iterator[Simulator]:
 def run(
     database_url: str, customers: None, simulator: Simulator, tmp_path: Path
 ) -> Iterator[Callable[..., Running]]:
-    """Starts `esl-agent run`; whatever still runs afterwards is ended."""
+    """Starts `esl-agent run`, under another program if need be; whatever still runs afterwards is ended."""
     started: list[Running] = []
 
-    def start(**settings: str) -> Running:
+    def start(*under: str, **settings: str) -> Running:
         environment = os.environ | {
             "ESL_AGENT_DATABASE_URL": database_url,
             "ESL_AGENT_SWITCH_PORT": str(simulator.port),
@@ -68,7 +72,7 @@ def run(
         log = tmp_path / f"log {len(started)}"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "esl_agent", "run"],
+                [*under, sys.executable, "-m", "esl_agent", "run"],
                 env=environment, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         started.append(Running(process, log))
@@ -138,11 +142,80 @@ def test_sighup_reads_decks_and_plans_again(run: Callable[..., Running]) -> None
     assert agent.process.poll() is None
 
 
+def test_systemd_is_told_when_it_is_ready_reloads_and_stops_and_that_it_lives(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(PATIENCE_S)
+        told: list[str] = []
+
+        def wait_told(line: str) -> None:
+            while line not in told:
+                told.extend(systemd.recv(4_096).decode().splitlines())
+
+        agent = run(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="400000")
+        wait_told("STATUS=its doors are open for calls")
+        told.clear()
+        wait_told("WATCHDOG=1")  # by now the events' and the timers' parts have to prove that they live
+        told.clear()
+        wait_told("WATCHDOG=1")
+        agent.process.send_signal(signal.SIGHUP)
+        wait_told("RELOADING=1")
+        wait_told("STATUS=decks, plans and numbers were read again")
+        agent.process.send_signal(signal.SIGTERM)
+        wait_told("STOPPING=1")
+        assert agent.ended() == 0
+
+
+def test_a_daemon_asks_the_kernel_for_nothing_that_its_unit_refuses(
+    run: Callable[..., Running], simulator: Simulator, tmp_path: Path
+) -> None:
+    strace = shutil.which("strace") or pytest.skip("no strace here")
+    refused = refused_by_unit()
+    calls = tmp_path / "calls"
+    daemon = run(strace, "-f", "-qq", "-e", "signal=none", "-o", str(calls))
+    daemon.wait_for("SWITCH_CONNECTED")
+    simulator.place_call(CallPlan(number="442079460000", ring_ms=20, talk_ms=300))
+    daemon.wait_for("CALL_RATED")
+    pid = int(daemon.wait_for(r"AGENT_STARTED.* pid=(\d+)")[1])
+    os.kill(pid, signal.SIGTERM)
+    assert daemon.ended() == 0
+    lines = calls.read_text().splitlines()
+    done = {found[1] for line in lines if (found := re.match(r"\d+ +(\w+)\(", line))}
+    assert {"socket", "fdatasync", "epoll_pwait"} & done  # it was heard at work
+    assert done & refused == set()
+    # MemoryDenyWriteExecute=
+    assert [line for line in lines if "PROT_WRITE|PROT_EXEC" in line] == []
+
+
+def refused_by_unit() -> set[str]:
+    """What the unit's SystemCallFilter= lines keep from it, of what systemd has groups for."""
+    program = shutil.which("systemd-analyze") or pytest.skip("no systemd-analyze here")
+    said = subprocess.run([program, "syscall-filter"], capture_output=True, text=True, check=True).stdout
+    groups: dict[str, set[str]] = {}
+    for line in said.splitlines():
+        if line.startswith("@"):
+            members = groups.setdefault(line.strip(), set())
+        elif line.startswith("    ") and not line.strip().startswith("#"):
+            members.add(line.strip())
+
+    def calls(name: str) -> set[str]:
+        parts = groups[name]
+        return parts.union(*(calls(part) for part in parts if part.startswith("@")))
+
+    allowed: set[str] = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)$", UNIT.read_text(), re.M):
+        named = set().union(*map(calls, line.removeprefix("~").split()))
+        allowed = allowed - named if line.startswith("~") else allowed | named
+    return set().union(*map(calls, groups)) - allowed
+
+
 def test_a_configuration_that_cannot_be_is_told_in_lines_without_a_traceback(
     run: Callable[..., Running],
 ) -> None:
     agent = run(ESL_AGENT_BUDGET_GRANT_S="often", ESL_AGENT_SWITCH_PORT="0")
-    assert agent.ended() == 1
+    assert agent.ended() == 2  # which systemd does not start again
     said = agent.text()
     assert "ESL_AGENT_BUDGET_GRANT_S = 'often'" in said
     assert "ESL_AGENT_SWITCH_PORT = '0'" in said

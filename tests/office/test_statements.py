@@ -110,6 +110,6 @@ def test_the_command(
     assert json.loads(told(*statement, "--json"))["opening"] == "20.0000"
     assert "2 to United Kingdom" in told(*statement)
     monkeypatch.setenv("ESL_AGENT_OFFICE_COMPANY", "A reseller")
-    assert "bytes" in told(*statement, "--out", tmp_path / "statement.pdf")
+    assert "bytes" in told(*statement, "--output", tmp_path / "statement.pdf")
     assert "is empty" in refused("statement", PAYER, "--since", TODAY, "--until", TODAY)
     assert "no account 7" in refused("statement", 7)

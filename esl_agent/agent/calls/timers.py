@@ -36,6 +36,7 @@ class Timers:
         self._earlier = Signal()
         self._late = Worst(LATE_WINDOW_US)
         self._cuts: Counter[int] = Counter()  # how many are due, by the time in units of TOGETHER_US
+        self._jobs: list[Callable[[], None]] = []
 
     @property
     def late_us(self) -> int:
@@ -67,11 +68,18 @@ class Timers:
             if not self._cuts[due_us // TOGETHER_US]:
                 del self._cuts[due_us // TOGETHER_US]
 
+    def do(self, job: Callable[[], None]) -> None:
+        """Have it done in the greenlet that rings, behind what is due."""
+        self._jobs.append(job)
+        self._earlier.set()
+
     def run(self) -> None:
         """Ring for ever; each ring is given (owner, timer)."""
         while True:
             self._earlier.clear()
             self._ring_due()
+            while self._jobs:
+                self._jobs.pop()()
             self._earlier.wait(self._nap_s())
 
     def _ring_due(self) -> None:
