@@ -168,7 +168,7 @@ def test_the_switch_itself_would_cut_if_the_agent_were_gone(exchange: Exchange, 
     conn.execute("UPDATE accounts SET balance = 0.0026 WHERE account_id = 1001")
     conn.execute("UPDATE rates SET rate_per_minute = 0.013 WHERE prefix = '44'")
     exchange.daemon.reload()
-    exchange.daemon._timers.set = lambda *_: None  # type: ignore[method-assign]  # the agent never cuts
+    exchange.daemon.parts.timers.set = lambda *_: None  # type: ignore[method-assign]  # the agent never cuts
     exchange.daemon.desk._switchboard = Deaf()  # type: ignore[assignment]
     exchange.call(talk_ms=20_000)
     (row,) = exchange.cdrs(1)

@@ -160,7 +160,7 @@ def test_a_verdict_on_traffic_holds_though_the_database_is_away_and_is_written_w
     with outage(exchange):
         exchange.call()
         exchange.journal.wait_for("DB_DOWN")
-        exchange.daemon.traffic.enforcer.enforce(a_verdict(at_us=wall_us()))
+        exchange.daemon.parts.traffic.enforcer.enforce(a_verdict(at_us=wall_us()))
         exchange.call()
         exchange.call(number="911")
         (told,) = exchange.journal.wait_for("TRAFFIC_RESTRICTED")

@@ -304,7 +304,7 @@ def _backend_that_waits(conn: Connection) -> int:
 
 
 def _wait_until_known(exchange: Exchange, numbers: set[str]) -> None:
-    book = exchange.daemon._book
+    book = exchange.daemon.parts.book
     with gevent.Timeout(PATIENCE_S, AssertionError("the daemon does not know of the department")):
         while set(book.departments) != numbers:
             gevent.sleep(0.02)

@@ -69,7 +69,7 @@ def verdict(action: Action = Action.SUSPEND_OUTBOUND, **changes: object) -> Verd
 
 def enforced(exchange: Exchange, given: Verdict) -> Restriction:
     """As it is written."""
-    exchange.daemon.traffic.enforcer.enforce(given)
+    exchange.daemon.parts.traffic.enforcer.enforce(given)
     wait_until(lambda: len(list_restrictions(exchange.conn)) > 0)
     return list_restrictions(exchange.conn)[0].restriction
 
@@ -104,7 +104,7 @@ def test_the_next_call_is_refused_with_the_reason_and_what_is_not_suspended_goes
     exchange: Exchange, conn: Connection
 ) -> None:
     exchange.call()
-    exchange.daemon.traffic.enforcer.enforce(verdict())
+    exchange.daemon.parts.traffic.enforcer.enforce(verdict())
     exchange.call()  # whether it is written by now or not
     (line,) = exchange.journal.of("CALL_REFUSED")
     assert (line["reason"], line["rule"]) == ("outbound_suspended", "traffic")
@@ -155,9 +155,9 @@ def test_live_calls_end_where_the_verdict_says_so_but_those_for_help(exchange: E
     )
     for_help = [exchange.place(number=number, talk_ms=60_000) for number in ("911", "988")]
     exchange.journal.wait_for("CALL_ANSWERED", 5)
-    exchange.daemon.traffic.enforcer.enforce(verdict(ends_calls=True))
+    exchange.daemon.parts.traffic.enforcer.enforce(verdict(ends_calls=True))
     assert out.wait_ended(PATIENCE_S)
-    exchange.daemon.traffic.enforcer.enforce(verdict(Action.SUSPEND_ACCOUNT, ends_calls=True))
+    exchange.daemon.parts.traffic.enforcer.enforce(verdict(Action.SUSPEND_ACCOUNT, ends_calls=True))
     assert in_.wait_ended(PATIENCE_S)
     ended = [(line["to"], line["reason"]) for line in exchange.journal.of("CALL_ENDED")]
     assert ended == [(UK, "outbound_suspended"), (DID, "traffic_suspended")]
@@ -195,7 +195,7 @@ def test_no_live_call_ends_where_the_operator_lets_them_finish(start: Start) -> 
 def test_a_call_that_rings_ends_too_and_so_does_one_that_was_just_let_out(exchange: Exchange) -> None:
     ringing = exchange.place(ring_ms=60_000)
     exchange.journal.wait_for("CALL_ADMITTED")
-    exchange.daemon.traffic.enforcer.enforce(verdict(ends_calls=True))
+    exchange.daemon.parts.traffic.enforcer.enforce(verdict(ends_calls=True))
     assert ringing.wait_ended(PATIENCE_S)
     wait_until(exchange.nothing_is_reserved)
 
@@ -280,10 +280,10 @@ def test_the_same_verdict_again_is_neither_written_nor_told_twice(
     exchange: Exchange, conn: Connection
 ) -> None:
     for _ in range(3):
-        exchange.daemon.traffic.enforcer.enforce(verdict())
+        exchange.daemon.parts.traffic.enforcer.enforce(verdict())
     exchange.journal.wait_for("TRAFFIC_RESTRICTED")
-    exchange.daemon.traffic.enforcer.enforce(verdict())
-    exchange.daemon.traffic.enforcer.enforce(verdict(Action.ALERT))
+    exchange.daemon.parts.traffic.enforcer.enforce(verdict())
+    exchange.daemon.parts.traffic.enforcer.enforce(verdict(Action.ALERT))
     exchange.journal.wait_for("TRAFFIC_ALERT")
     assert len(exchange.journal.of("TRAFFIC_RESTRICTED")) == 1
     assert len(list_restrictions(conn, is_all=True)) == 2
@@ -294,7 +294,7 @@ def test_two_daemons_of_one_database_come_to_one_restriction_that_both_go_by(
 ) -> None:
     montreal, quebec = start(), start()
     for exchange in (montreal, quebec):
-        exchange.daemon.traffic.enforcer.enforce(verdict())
+        exchange.daemon.parts.traffic.enforcer.enforce(verdict())
     montreal.journal.wait_for("TRAFFIC_RESTRICTED")
     enforced(montreal, verdict(rule="spend"))
     montreal.journal.wait_for("TRAFFIC_RESTRICTED", 2)
@@ -313,7 +313,7 @@ def test_what_one_daemon_restricts_the_other_refuses(start: Start) -> None:
 
 
 def test_an_alert_restricts_nothing(exchange: Exchange, conn: Connection) -> None:
-    exchange.daemon.traffic.enforcer.enforce(verdict(Action.ALERT, ends_calls=True))
+    exchange.daemon.parts.traffic.enforcer.enforce(verdict(Action.ALERT, ends_calls=True))
     exchange.journal.wait_for("TRAFFIC_ALERT")
     assert is_let_through(exchange)
     assert not refusals(exchange)
@@ -324,7 +324,7 @@ def test_a_verdict_that_postgres_refuses_is_told_and_does_not_hold(
     exchange: Exchange, conn: Connection
 ) -> None:
     conn.execute("ALTER TABLE restrictions ADD CONSTRAINT none_at_all CHECK (rule <> 'dialer')")
-    exchange.daemon.traffic.enforcer.enforce(verdict())
+    exchange.daemon.parts.traffic.enforcer.enforce(verdict())
     (told,) = exchange.journal.wait_for("TRAFFIC_RESTRICTED")
     assert told["stored"] == "refused"
     assert [line["statement"] for line in exchange.journal.of("DB_REFUSED")] == ["restrictions"]
@@ -342,16 +342,16 @@ def test_a_live_toll_free_call_that_may_go_on_rated_is_not_ended(start: Start) -
 
 
 def test_a_daemon_that_may_not_act_restricts_nobody(exchange: Exchange, conn: Connection) -> None:
-    exchange.daemon.traffic.enforcer._may_act = lambda: False  # as a twin in standby
-    exchange.daemon.traffic.enforcer.enforce(verdict())
+    exchange.daemon.parts.traffic.enforcer._may_act = lambda: False  # as a twin in standby
+    exchange.daemon.parts.traffic.enforcer.enforce(verdict())
     assert is_let_through(exchange)
     assert list_restrictions(conn, is_all=True) == []
 
 
 def test_only_so_many_verdicts_wait_and_it_is_said(exchange: Exchange, journal: Journal) -> None:
-    config, book, desk = exchange.daemon._config, exchange.daemon._book, exchange.daemon.desk
+    config, book, desk = exchange.daemon._config, exchange.daemon.parts.book, exchange.daemon.desk
     enforcer = Enforcer(
-        config, book=book, desk=desk, database=exchange.daemon._database, now_us=wall_us,
+        config, book=book, desk=desk, database=exchange.daemon.parts.database, now_us=wall_us,
         may_act=lambda: True, log=journal, verdicts_max=2,
     )  # fmt: skip
     for rule in ("a", "b", "c"):
@@ -360,7 +360,7 @@ def test_only_so_many_verdicts_wait_and_it_is_said(exchange: Exchange, journal: 
 
 
 def test_a_verdict_on_nobody_is_passed_over(exchange: Exchange, conn: Connection) -> None:
-    exchange.daemon.traffic.enforcer.enforce(verdict(account_id=4242))
+    exchange.daemon.parts.traffic.enforcer.enforce(verdict(account_id=4242))
     enforced(exchange, verdict())
     assert len(list_restrictions(conn)) == 1
     assert len(exchange.journal.wait_for("TRAFFIC_RESTRICTED")) == 1

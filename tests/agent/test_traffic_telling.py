@@ -300,8 +300,8 @@ def test_a_verdict_is_told_by_log_webhook_and_command_with_its_evidence(
         "hook": [a_script(tmp_path, f"cat > {tmp_path}/out")],
     }
     daemon = start_daemon(switch.port, traffic=traffic, log={"mask_numbers": True})
-    daemon.traffic.enforcer.enforce(a_verdict(at_us=wall_us(), did="15145550100"))
-    daemon.traffic.enforcer.enforce(a_verdict(at_us=wall_us(), action=Action.ALERT))
+    daemon.parts.traffic.enforcer.enforce(a_verdict(at_us=wall_us(), did="15145550100"))
+    daemon.parts.traffic.enforcer.enforce(a_verdict(at_us=wall_us(), action=Action.ALERT))
     receiver.wait_for(2)
     restricted, alert = receiver.bodies
     assert (restricted["type"], alert["type"]) == ("traffic.restricted", "traffic.alert")

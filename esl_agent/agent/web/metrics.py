@@ -9,7 +9,7 @@ from typing import Final
 
 from esl_agent import __version__
 from esl_agent.agent.calls.switchboard import IN_FLIGHT_MAX
-from esl_agent.agent.web.ports import Parts
+from esl_agent.agent.parts import Parts
 from esl_agent.config import switch_name_of
 from esl_agent.noc.exposition import Exposition
 from esl_agent.noc.tally import Readings

@@ -11,9 +11,10 @@ import gevent
 
 from esl_agent import __version__
 from esl_agent.agent.clock import calendar
+from esl_agent.agent.parts import Parts
 from esl_agent.agent.web.balances import Balances
 from esl_agent.agent.web.page_rows import alert_row, balance_row, call_row, minute_row, refusal_row
-from esl_agent.agent.web.ports import Parts, health_of
+from esl_agent.agent.web.ports import health_of
 from esl_agent.core.call_state import Call
 from esl_agent.core.money import amount
 from esl_agent.noc.log import Log

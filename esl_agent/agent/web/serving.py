@@ -7,10 +7,11 @@ from typing import Final
 import gevent
 from gevent.event import Event
 
+from esl_agent.agent.parts import Parts
 from esl_agent.agent.web.books import PooledBooks
 from esl_agent.agent.web.metrics import exposition_of
 from esl_agent.agent.web.page import Page
-from esl_agent.agent.web.ports import Parts, ports_of
+from esl_agent.agent.web.ports import ports_of
 from esl_agent.noc.log import Log
 from esl_agent.switch.errors import DoorError
 from esl_agent.web.app import make_app
