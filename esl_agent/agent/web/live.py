@@ -14,6 +14,7 @@ from esl_agent.core import budget
 from esl_agent.core.call import paid_end_us
 from esl_agent.core.rating import rate_leg
 from esl_agent.web.ports import LiveFilter, LiveKey, LiveView
+from esl_agent.web.turns import each
 
 #: Calls looked at before those who meter calls get a turn: a fraction of a millisecond's work.
 PER_TURN: Final = 500
@@ -36,7 +37,7 @@ class LiveCalls:
             later = [live for live in meant if after is None or _key(live) > after]
             if later:
                 first = nsmallest(limit, first + later, key=_key)
-        return [view_of(live, self._now_us()) for live in first]
+        return each(first, lambda live: view_of(live, self._now_us()))
 
     def find(self, leg_uuid: str) -> LiveView | None:
         live = self._desk.live.get(leg_uuid)

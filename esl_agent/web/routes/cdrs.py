@@ -15,6 +15,7 @@ from esl_agent.web.context import Context
 from esl_agent.web.endpoints import Endpoint, add_endpoints
 from esl_agent.web.gate import Access, Caller
 from esl_agent.web.masking import shown
+from esl_agent.web.turns import each
 from esl_agent.web.values import (
     PAGE_ROWS,
     AccountId,
@@ -150,7 +151,7 @@ def list_cdrs(context: Context, caller: Caller, asked: CdrsAsked) -> Cdrs:
         is_refused=asked.refused,
     )
     rows, cursor = _page(context, which, asked)
-    return Cdrs([as_answer(caller, row) for row in rows], cursor)
+    return Cdrs(each(rows, lambda row: as_answer(caller, row)), cursor)
 
 
 def list_refusals(context: Context, caller: Caller, asked: RefusalsAsked) -> Refusals:
@@ -163,7 +164,7 @@ def list_refusals(context: Context, caller: Caller, asked: RefusalsAsked) -> Ref
         reason=asked.reason,
     )
     rows, cursor = _page(context, which, asked)
-    return Refusals([_refused(caller, row) for row in rows], cursor)
+    return Refusals(each(rows, lambda row: _refused(caller, row)), cursor)
 
 
 def _since_us(context: Context, asked: CdrsAsked | RefusalsAsked) -> int:

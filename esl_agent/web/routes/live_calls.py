@@ -17,6 +17,7 @@ from esl_agent.web.gate import Access, Caller
 from esl_agent.web.masking import shown
 from esl_agent.web.ports import Killed, LiveFilter, LiveView
 from esl_agent.web.problems import ProblemError
+from esl_agent.web.turns import each
 from esl_agent.web.values import (
     PAGE_ROWS,
     AccountId,
@@ -98,7 +99,7 @@ def list_calls(context: Context, caller: Caller, asked: LiveCallsAsked) -> LiveC
     now_us = context.ports.now_us()
     return LiveCalls(
         len(live),
-        [as_answer(caller, view, now_us) for view in shown_calls],
+        each(shown_calls, lambda view: as_answer(caller, view, now_us)),
         to_cursor(shown_calls[-1].key) if more else None,
     )
 
