@@ -45,6 +45,9 @@ folder = {journal}
 [limits]
 drain_s = 2
 
+[web]
+port = {web_port}
+
 [log]
 format = "{log_format}"
 """
@@ -76,6 +79,7 @@ def write_config(path: Path, database_url: str, switch: Switch, log_format: str)
         password=json.dumps(switch.password),
         admission_port=switch.admission_port,
         local_port=free_port(),
+        web_port=free_port(),
         local_secret=token_hex(LOCAL_SECRET_BYTES),
         cdr_folder=json.dumps(str(switch.cdr_folder or "")),
         journal=json.dumps(str(path.parent / "journal")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
     zipfile.ZipFile(wheel).extractall(folder)
     return folder
+
+
+def test_the_image_is_built_from_all_that_a_wheel_is_made_of() -> None:
+    copied = re.findall(r"^COPY (\w+) ", (CHECKOUT / "Dockerfile").read_text(), re.MULTILINE)
+    let_in = re.findall(r"^!(\S+)$", (CHECKOUT / ".dockerignore").read_text(), re.MULTILINE)
+    assert set(copied) == {name for name in SOURCES if (CHECKOUT / name).is_dir()}
+    assert set(let_in) == set(SOURCES)
 
 
 def test_a_checkout_has_them_at_its_top() -> None:

@@ -63,6 +63,13 @@ def test_money_is_added_up_to_the_last_digit() -> None:
     assert told(tally)["esl_agent_rated_amount_total", "CAD", "us"] == 1234567.9901
 
 
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_without_its_fields_is_counted_all_the_same(word: str) -> None:
+    tally = Tally()
+    tally.hear(word, {})
+    assert told(tally)["esl_agent_log_words_total", WORDS[word].level, word] == 1
+
+
 def test_a_call_that_asked_is_timed_and_one_that_just_came_is_not() -> None:
     tally = Tally()
     tally.hear("CALL_ADMITTED", {"product": "termination", "took_ms": 4.2})

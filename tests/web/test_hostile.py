@@ -49,7 +49,7 @@ def status_of(answer: bytes) -> int:
         (b"GET /api/v1/cdrs?since=0001-01-01T00:00:00%2B14:00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
         (b"GET /api/v1/cdrs?until=9999-12-31T23:59:59-14:00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
         (b"DELETE /api/v1/accounts/1001 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
-        (b"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        (b"TRACE /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"FETCH /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         (b"GET http://elsewhere.test/api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"POST /api/v1/status HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
