@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from http.client import HTTPConnection, HTTPResponse
+from typing import Any
 
 import pytest
 from fixtures.live_feed import events_in
+from fixtures.records import a_cdr
+
+from esl_agent.agent.clock import wall_us
+from esl_agent.noc.minutes import MINUTE_US
+from esl_agent.store.cdrs import insert_cdrs
+from esl_agent.store.pool import Connection
 
 from .client import LOOPBACK, PATIENCE_S
 from .conftest import CALLER, Served
@@ -23,9 +31,9 @@ def stream(served: Served, **headers: str) -> Iterator[HTTPResponse]:
     connection.close()
 
 
-def read_until(answer: HTTPResponse, event: str) -> list[tuple[str, object, str]]:
+def read_until(answer: HTTPResponse, event: str) -> list[tuple[str, Any, str]]:
     """The events up to that one."""
-    events: list[tuple[str, object, str]] = []
+    events: list[tuple[str, Any, str]] = []
     lines = b""
     while not events or events[-1][0] != event:
         line = answer.readline()
@@ -122,3 +130,26 @@ def test_one_more_than_may_look_on_is_told_to_come_back(
         with stream(served) as second:
             assert (second.status, second.getheader("Retry-After")) == (503, "10")
         served.journal.wait_for("PAGE_FULL")
+
+
+def test_the_minutes_of_before_the_start_come_from_the_cdrs(
+    serve: Callable[..., Served], conn: Connection
+) -> None:
+    began_us = (wall_us() // MINUTE_US - 10) * MINUTE_US
+    cost = Decimal("0.0125")
+    insert_cdrs(
+        conn,
+        [
+            a_cdr(1001, "one", created_us=began_us, charged=cost),
+            a_cdr(1001, "two", "0", created_us=began_us, answered_us=None, refused="no_funds"),
+        ],
+    )
+    served = serve()
+    told: list[object] = []
+    with stream(served) as answer:
+        while not told:
+            for _, data, _ in read_until(answer, "delta"):
+                rows = data.get("rows", []) if data.get("table") == "minutes" else []
+                rows += data.get("tables", {}).get("minutes", {}).get("rows", [])
+                told += [row for row in rows if row[0] == began_us]
+    assert told[0] == [began_us, 1, 1, {"no_funds": 1}, 0, 1, {"CAD": "0.0125"}, None]

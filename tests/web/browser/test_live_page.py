@@ -291,6 +291,9 @@ def test_a_narrow_window_needs_no_sideways_scrolling(look: Look, crowded: Stage)
     page = look(crowded, viewport={"width": 390, "height": 844})
     expect(calls(page)).to_have_count(50)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    left = calls(page).first.locator(".left").bounding_box()
+    assert left is not None
+    assert left["x"] + left["width"] <= 390
     assert barriers(page) == []
 
 

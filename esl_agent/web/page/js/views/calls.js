@@ -8,7 +8,7 @@ const PAGE_ROWS = 50;
 const A_DAY_US = 86_000_000_000;
 
 // What a narrow window leaves out.
-const EXTRA = new Set(["caller", "carrier", "phase", "began", "held"]);
+const EXTRA = new Set(["caller", "carrier", "phase", "began", "talked", "held"]);
 
 const text = (value) => String(value ?? "");
 // Each column: by what it is sorted, and whether it is a number.  Numbers begin with the largest, times left with the least.
@@ -101,9 +101,8 @@ export class Calls {
     const [caller, carrier, phase] = ["mono extra", "extra", "nowrap extra"].map((kind) => el("td", { class: kind }));
     const number = el("span", { class: "mono" });
     const place = el("span", { class: "muted" });
-    const [began, held] = ["number extra", "number extra"].map((kind) => el("td", { class: kind }));
-    const [talked, cost] = ["number", "number"].map((kind) => el("td", { class: kind }));
-    const left = el("td", { class: "number left" });
+    const [began, talked, held] = Array.from({ length: 3 }, () => el("td", { class: "number extra" }));
+    const [cost, left] = ["number", "number left"].map((kind) => el("td", { class: kind }));
     const node = el(
       "tr", {}, el("th", { scope: "row" }, account), caller, el("td", {}, number, " ", place), carrier, phase, began,
       talked, cost, held, left,
