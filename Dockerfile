@@ -7,6 +7,7 @@ COPY esl_agent ./esl_agent
 COPY sql ./sql
 COPY dialplan ./dialplan
 COPY etc ./etc
+COPY monitoring ./monitoring
 RUN pip wheel --no-cache-dir --wheel-dir /wheels .
 
 FROM debian:bookworm-slim AS sipp

@@ -1,4 +1,4 @@
-"""Where the files that go with the package are: migrations, dialplan, and the configuration to begin with.
+"""Where the files that go with the package are: migrations, dialplan, monitoring, and the configuration.
 
 In a checkout they stand at the top of the tree, where operators look for
 them; an installed wheel carries them inside the package.
@@ -29,6 +29,11 @@ def dialplan_dir() -> Path:
 def config_dir() -> Path:
     """The folder of the configuration with every setting explained, and of systemd's units."""
     return _shipped("etc", "*.toml")
+
+
+def monitoring_dir() -> Path:
+    """The folder of Prometheus' rules and Grafana's dashboard."""
+    return _shipped("monitoring", "*/*.yml")
 
 
 def write_out(

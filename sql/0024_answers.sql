@@ -1,4 +1,5 @@
--- Legs that were answered and are not over: what a daemon that never heard of one needs to settle it.
+-- Legs that were answered, or rang when their daemon stopped, and are not over: what a daemon that never heard of one
+-- needs to settle it.
 
 -- Kept apart from what is held: an emergency call, or one that went out while the database was away, has no hold.
 -- A row goes when its leg is settled.  `known` is of the same kind as that of a reservation, which is newer once
@@ -17,7 +18,7 @@ DECLARE
     allowed text[];
 BEGIN
     FOREACH allowed SLICE 1 IN ARRAY ARRAY[
-        ['esl_agent_daemon', 'SELECT, INSERT, DELETE'],
+        ['esl_agent_daemon', 'SELECT, INSERT, UPDATE, DELETE'],
         ['esl_agent_auditor', 'SELECT']
     ] LOOP
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = allowed[1]) THEN

@@ -2,4 +2,4 @@
 
 -- Rows of one commit have one recorded_at, which is when its transaction began: a newer row may be seen before an
 -- older one.  On a table that is large already this takes its time, and settlements wait in the journal meanwhile.
-CREATE INDEX IF NOT EXISTS cdrs_recorded ON cdrs (recorded_at);
+CREATE INDEX cdrs_by_recorded_at ON cdrs (recorded_at);

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from esl_agent.agent.database import OUTAGE, Connects
+from esl_agent.agent.traffic.spoken import Spoken
 from esl_agent.core.admission.carriers import Carrier
 from esl_agent.core.admission.facts import AccountState
 from esl_agent.core.admission.limits import NO_LIMITS, Limits, TollFree
 from esl_agent.core.admission.reasons import Reason
-from esl_agent.core.admission.restricted import REASON_OF_ACTION, limits_under
+from esl_agent.core.admission.restricted import REASON_OF_ACTION, limits_under, stopping
 from esl_agent.core.admission.rules import REASON_OF_STATE
 from esl_agent.core.leg import Direction, Leg, Product
 from esl_agent.core.numbering import Number, Numbering
@@ -24,7 +25,7 @@ from esl_agent.core.office.terms import TermsVersion
 from esl_agent.core.prefix_map import PrefixMap
 from esl_agent.core.price import UNPRICED, Price
 from esl_agent.core.tariff import NEVER_CHARGED, DeckHistory, NoRate, Plan, price_call
-from esl_agent.core.traffic.restriction import Key, Restriction, open_at
+from esl_agent.core.traffic.restriction import Restriction, open_at
 from esl_agent.core.traffic.verdict import Action
 from esl_agent.store import accounts, decks, departments, numbers, plans, routes, terms
 from esl_agent.store.accounts import Account
@@ -97,7 +98,7 @@ class Book:
         self._numbers: Mapping[str, OwnedNumber] = {}
         self.departments: Mapping[str, Department] = {}  # by number, digits
         self._payers: dict[int, Payer | None] = {}
-        self._spoken: dict[int, dict[Key, Restriction]] = {}
+        self.spoken = Spoken()
 
     # Keeping it up to date.
 
@@ -142,7 +143,7 @@ class Book:
     def through(self, database: Connects) -> Book:
         """The same tariffs and numbers as they are now; accounts are read afresh, over another connection."""
         other = Book(self._numbering, database, self._home_currency, self._toll_free_when_off)
-        other._tariffs, other._numbers, other._spoken = self._tariffs, self._numbers, self._spoken
+        other._tariffs, other._numbers, other.spoken = self._tariffs, self._numbers, self.spoken
         return other
 
     def sizes(self) -> dict[str, int]:
@@ -180,12 +181,17 @@ class Book:
                 self._payers[account_id] = _read_payers(conn, [account_id]).get(account_id)
         return self._payers[account_id]
 
-    def payer_at(self, account_id: int, at_us: int) -> Payer | None:
-        """As `payer`, with the restrictions that are open then, and the limits that they leave."""
+    def payer_at(self, account_id: int, at_us: int, *, is_past: bool = False) -> Payer | None:
+        """As `payer`, with the restrictions that are open then, and the limits that they leave.
+
+        Of a moment that is past only those count that were made before it.
+        """
         payer = self.payer(account_id)
         if payer is None:
             return None
         restrictions = self.restrictions(account_id, at_us)
+        if is_past:
+            restrictions = tuple(each for each in restrictions if each.since_us <= at_us)
         if restrictions == payer.restrictions == ():
             return payer
         limits = limits_under(payer.limits, restrictions, self._toll_free_when_off)
@@ -195,25 +201,15 @@ class Book:
         """Those of the account that are open then, as far as is known here."""
         payer = self._payers.get(account_id)
         written = payer.restrictions if payer else ()
-        spoken = self._spoken.get(account_id)
-        return open_at((*written, *spoken.values()) if spoken else written, at_us)
-
-    def speak(self, restriction: Restriction) -> None:
-        """It holds here from now on, before it is written; once it is, `unspeak` it."""
-        self._spoken.setdefault(restriction.account_id, {})[restriction.key] = restriction
-
-    def unspeak(self, restriction: Restriction) -> None:
-        of_account = self._spoken.get(restriction.account_id, {})
-        of_account.pop(restriction.key, None)
-        if not of_account:
-            self._spoken.pop(restriction.account_id, None)
+        spoken = self.spoken.of(account_id)
+        return open_at((*written, *spoken) if spoken else written, at_us)
 
     def accounts_cut(self, at_us: int) -> set[int]:
         """The accounts in use with a restriction that ends calls."""
         known = {account_id for account_id, payer in self._payers.items() if payer and payer.restrictions}
         return {
             account_id
-            for account_id in known | self._spoken.keys()
+            for account_id in known | self.spoken.account_ids
             if any(each.ends_calls for each in self.restrictions(account_id, at_us))
         }
 
@@ -231,17 +227,13 @@ class Book:
         return restriction.action is not Action.TOLL_FREE_OFF or self._toll_free_when_off is TollFree.OFF
 
     def _stopped(self, leg: Leg, number: Number, restrictions: Iterable[Restriction]) -> Reason | None:
-        """By which of them, in the word of admission; emergency calls by none."""
-        if number.number_class in NEVER_CHARGED:
-            return None
+        """Why the leg is not to be, in the word of admission."""
         goes_out = leg.product is not Product.INBOUND
         caller = self._parse(leg.caller_number) if goes_out else None
         ours = {leg.forwarded_from, caller and caller.digits, None if goes_out else number.digits}
         numbers = {each for each in ours if each}
-        for each in restrictions:
-            if each.stops(number.number_class, numbers, goes_out=goes_out):
-                return REASON_OF_ACTION[each.action]
-        return None
+        by = stopping(restrictions, number.number_class, numbers, goes_out=goes_out)
+        return REASON_OF_ACTION[by.action] if by else None
 
     def accounts_in_use(self) -> list[int]:
         return list(self._payers)
@@ -367,7 +359,9 @@ class Book:
     def _ask_payer(self, account_id: int | None, at_us: int, *, is_over: bool) -> tuple[Payer | None, bool]:
         """The payer, and whether that is certain; raises one of OUTAGE of a leg that is over."""
         try:
-            return (self.payer_at(account_id, at_us) if account_id is not None else None), True
+            if account_id is None:
+                return None, True
+            return self.payer_at(account_id, at_us, is_past=is_over), True
         except OUTAGE:
             if is_over:
                 raise

@@ -63,6 +63,7 @@ from esl_agent.agent.web.serving import Serving
 from esl_agent.config import Config, numbering_of, switch_name_of, variable_names_of
 from esl_agent.errors import EslAgentError
 from esl_agent.noc.log import Log
+from esl_agent.noc.tally import Tally
 from esl_agent.store.cdrs import ensure_partitions
 from esl_agent.store.open_holds import OpenHold, open_holds
 from esl_agent.store.pool import open_pool
@@ -93,8 +94,9 @@ class DaemonCrashed(EslAgentError):
 class Daemon:
     """`run` it; it returns when a signal has stopped it and what was owed is written."""
 
-    def __init__(self, config: Config, log: Log) -> None:
+    def __init__(self, config: Config, log: Log, tally: Tally | None = None) -> None:
         limits = config.limits
+        tally = tally or Tally()
         self._config = config
         self._log = log
         self._stop = Event()
@@ -148,7 +150,9 @@ class Daemon:
         self._recordings = Recordings(
             config.recording, self._database, lambda: self._book.departments, log, now_us, may_act=may_act
         )
-        self._switchboard = switchboard = Switchboard(self._link.order, log, may_act=may_act)
+        self._switchboard = switchboard = Switchboard(
+            self._link.order, log, may_act=may_act, switch_us=now_us
+        )
         self.desk = Desk(
             policy=self._policy,
             book=self._book,
@@ -175,7 +179,13 @@ class Daemon:
             unsettled=self._settler.__len__,
             log=log,
         )
-        self._inbox = Inbox(self.desk, log, queue_max=limits.queue_max, batch_max=limits.batch_max)
+        self._inbox = Inbox(
+            self.desk,
+            log,
+            queue_max=limits.queue_max,
+            batch_max=limits.batch_max,
+            done=lambda event: tally.event_done(event.timestamp_us, self._clock.now_us()),
+        )
         self._looks = Looks(self._link.command, self._link.background, variable_names_of(config))
         self._recovery = self._make_recovery()
         self._phones = Phones(self._link.command, log)
@@ -197,8 +207,21 @@ class Daemon:
             retry_max_s=limits.retry_max_s,
         )
         self._doors = self._make_doors()
-        now_us, is_up = self._clock.now_us, lambda: self._link.is_connected
-        parts = Parts(config, self.desk, self._book, self._settler, self._database, self._duty, now_us, is_up)
+        parts = Parts(
+            config=config,
+            desk=self.desk,
+            book=self._book,
+            holder=self._holder,
+            settler=self._settler,
+            database=self._database,
+            switchboard=switchboard,
+            timers=self._timers,
+            inbox=self._inbox,
+            duty=self._duty,
+            tally=tally,
+            now_us=self._clock.now_us,
+            is_switch_up=lambda: self._link.is_connected,
+        )
         self._web = Serving(parts, log)
 
     def _make_doors(self) -> Doors:
@@ -216,6 +239,7 @@ class Daemon:
             can_record=self._recordings.room.can_record,
             cached=CachedFunds(cached_policy_of(config)),
             deadline_s=config.deadline_ms / 1_000,
+            now_us=self._clock.now_us,
             log=self._log,
         )
         books = books_of(self._book, self.desk, self._database, self._clock.now_us)
@@ -429,6 +453,7 @@ class Daemon:
         leave(self.desk, self._holder, self._switchboard)
         self._settler.wait_empty(self._config.limits.drain_s)
         self._holder.wait_empty(self._config.limits.drain_s)
+        self._recordings.wait_empty(self._config.limits.drain_s)
 
     def watch_signals(self) -> None:
         """Reload on SIGHUP, stop on SIGTERM and SIGINT; told to stop twice, end at once."""

@@ -53,6 +53,19 @@ class Database:
         self._log = log
         self._silence_max_s = silence_max_s
         self.is_up = True
+        #: How often somebody was told that Postgres does not answer.
+        self.outages = 0
+
+    @property
+    def waiting(self) -> int:
+        """Who waits for a connection of the pool."""
+        return self._pool.get_stats()["requests_waiting"]
+
+    def connections(self) -> dict[str, int]:
+        """How many the pool has, in use and idle."""
+        stats = self._pool.get_stats()
+        idle = stats["pool_available"]
+        return {"in use": stats["pool_size"] - idle, "idle": idle}
 
     def work(self, work: Callable[[Connection], Result]) -> Result:
         """What `work`, which may be repeated, returns; tried twice where the first connection proves dead."""
@@ -70,6 +83,7 @@ class Database:
             with self._pooled(wait_s if self.is_up else DOWN_WAIT_S) as conn:
                 yield conn
         except OUTAGE as error:
+            self.outages += 1
             if self.is_up:
                 self.is_up = False
                 self._log("DB_DOWN", database=self._where, error=" ".join(str(error).split()))

@@ -27,11 +27,20 @@ PAUSE_S: Final = 0.05
 
 
 class Inbox:
-    """`put` from anywhere, `run` in one greenlet."""
+    """`put` from anywhere, `run` in one greenlet; `done` is told each event when the desk has heard it."""
 
-    def __init__(self, desk: Desk, log: Log, *, queue_max: int, batch_max: int) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        log: Log,
+        *,
+        queue_max: int,
+        batch_max: int,
+        done: Callable[[SwitchEvent], None] = lambda event: None,
+    ) -> None:
         self._desk = desk
         self._log = log
+        self._done = done
         self._queue = BatchQueue[SwitchEvent | Job](queue_max, batch_max)
         self._queue_max = queue_max
 
@@ -56,6 +65,7 @@ class Inbox:
             if isinstance(work, SwitchEvent):
                 try:
                     self._tell_desk(work)
+                    self._done(work)
                 except EventError as error:
                     self._log("SWITCH_EVENT_BAD", name=work.name, leg=work.unique_id, error=str(error))
             else:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from esl_agent import config as configuration
 from esl_agent.agent.doctor.checks import Finding, Findings, Verdict, check_database, check_switch
 from esl_agent.agent.doctor.folder_checks import check_cdr_files, check_journal, check_recordings
+from esl_agent.agent.doctor.web_checks import check_web
 from esl_agent.cli.database import config_option
 
 SIGNS: Final = {
@@ -28,7 +29,7 @@ SIGNS: Final = {
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON lines: one for each finding, as it is found.")
 def doctor(path: Path | None, as_json: bool) -> None:
-    """Check the configuration, the switch, the database, and the folders: journal, CDR files, recordings.
+    """Check the configuration, the switch, the database, the HTTP server, and the folders.
 
     Exits with 1 if anything is bad.
     """
@@ -57,5 +58,6 @@ def _findings(path: Path | None) -> Findings:
         check_database(config),
         check_switch(config),
         check_cdr_files(config),
+        check_web(config),
         check_recordings(config),
     )

@@ -9,13 +9,14 @@ import click
 import msgspec
 
 from esl_agent.cli.output import as_json_option, print_done
-from esl_agent.files import config_dir, dialplan_dir, sql_dir, write_files, write_out
+from esl_agent.files import config_dir, dialplan_dir, monitoring_dir, sql_dir, write_files, write_out
 
 OPENAPI: Final = "openapi"
 #: What can be written out of the package: where it is, and which of its files.
 SOURCES: Final = {
     "config": (config_dir, ("*.toml",)),
     "dialplan": (dialplan_dir, ("**/*",)),
+    "monitoring": (monitoring_dir, ("**/*",)),
     "service": (config_dir, ("systemd/*", "logrotate.d/*")),
     "sql": (sql_dir, ("**/*",)),
 }
@@ -27,8 +28,11 @@ SOURCES: Final = {
 @click.option("--overwrite", is_flag=True, help="Replace files that are there with other content.")
 @as_json_option
 def files(what: str, folder: Path, overwrite: bool, as_json: bool) -> None:
-    """Write the example configuration, the dialplan, systemd's units, the migrations, or the HTTP API's
-    description, to FOLDER.
+    """Write what goes with the package to FOLDER.
+
+    The example configuration, FreeSWITCH's dialplan files, the migrations,
+    systemd's units with logrotate's rule, Prometheus' alert rules with
+    Grafana's dashboard, or the HTTP API's description.
     """
     if what == OPENAPI:
         written = write_files({Path("openapi.json"): _openapi()}, folder, overwrite=overwrite)

@@ -13,6 +13,7 @@ from esl_agent.agent.daemon import Daemon
 from esl_agent.agent.duty.duty import StoodDown
 from esl_agent.agent.open_files import raise_open_files
 from esl_agent.noc.log import open_log, take_library_warnings
+from esl_agent.noc.tally import Tally
 
 
 @click.command()
@@ -30,14 +31,18 @@ def run(path: Path | None) -> None:
     SIGHUP reads decks, plans and numbers again.
     """
     config = configuration.load(path, os.environ)
+    tally = Tally()
     log, close_log = open_log(
-        style=config.log.format, level=config.log.level, mask_numbers=config.log.mask_numbers
+        style=config.log.format,
+        level=config.log.level,
+        mask_numbers=config.log.mask_numbers,
+        hear=tally.hear,
     )
     starts_over = False
     try:
         take_library_warnings(log)
         raise_open_files(config, log)
-        daemon = Daemon(config, log)
+        daemon = Daemon(config, log, tally)
         daemon.watch_signals()
         daemon.run()
     except StoodDown:

@@ -274,9 +274,9 @@ def _ask_now(call: Call, policy: CallPolicy, now_us: int) -> Step:
     call = replace(call, is_asking=True, money_came=False)
     if budget.next_billed_s(call.price, call.paid_s) > budget.SECONDS_FUNDED_MAX:
         return _not_extended(call, HoldRefused(LONGEST), policy, now_us)
-    # If the store stays silent until a second before the switch's early cut
-    # can fire, that cut has to move behind the paid end.
-    overdue_us = now_us + max(policy.extend_lead_ms - 3_000, 200) * US_PER_MS
+    # If the store stays silent until half a second before the switch's early
+    # cut can fire, that cut has to move behind the paid end.
+    overdue_us = now_us + max(policy.extend_lead_ms - 3_250, 200) * US_PER_MS
     hold = parts.hold_for(call.price, call.held, parts.hold_from(call, policy, now_us), policy)
     return call, (hold, SetTimer(Timer.ASK, overdue_us))
 

@@ -21,15 +21,16 @@ from esl_agent.core.call_signals import (
     Settle,
     Timer,
 )
-from esl_agent.core.call_state import US_PER_MS, US_PER_S, Call, CallPolicy, Phase, paid_end_us
+from esl_agent.core.call_state import CUT_CAUSE, US_PER_MS, US_PER_S, Call, CallPolicy, Phase, paid_end_us
 from esl_agent.core.leg import LegEnd
 from esl_agent.core.money import ZERO
 from esl_agent.core.price import Price
 from esl_agent.core.rating import billed_seconds, rate_leg
 
-#: The switch's scheduler: a task set to N seconds fires after N - 1 and by N + 0.5.
+#: The switch's scheduler: a task set to N seconds fires after N - 1 and by N + 0.5, a little later where the
+#: switch is busy: with 400 legs on two cores up to 0.11 s were seen.
 SWITCH_EARLY_US: Final = 1_000_000
-SWITCH_LATE_US: Final = 500_000
+SWITCH_LATE_US: Final = 750_000
 
 #: The cause of a leg that must end though it is paid for.
 ENDED_CAUSE: Final = "MANAGER_REQUEST"
@@ -135,4 +136,7 @@ def end_of(call: Call, end: LegEnd, *, has_lost: bool = False) -> Step:
     if call.switch_cut:
         effects.append(DisarmSwitchCut())
     effects.append(Settle(end, charge, call.price, call.refused))
+    paid_until_us = paid_end_us(call)
+    if end.hangup_cause == CUT_CAUSE and call.paid_s and paid_until_us is not None:
+        effects.append(Note("CALL_CUT_LANDED", {"early_ms": (paid_until_us - end.ended_us) / US_PER_MS}))
     return replace(call, phase=Phase.ENDED), tuple(effects)

@@ -15,6 +15,9 @@ from esl_agent.core.price import Price
 US_PER_MS: Final = 1_000
 US_PER_S: Final = 1_000_000
 
+#: The cause of a leg whose money has ended, whether the agent cut it or the switch.
+CUT_CAUSE: Final = "ALLOTTED_TIMEOUT"
+
 
 class Phase(StrEnum):
     ASKING = "asking"  # the first hold is asked for
@@ -57,7 +60,7 @@ class Call:
     switch_cut: bool = False  # the switch has a kill of ours scheduled
     brings_cut: bool = False  # the switch schedules the first one itself on answer: no command is late then
     kills: int = 0
-    kill_cause: str = "ALLOTTED_TIMEOUT"
+    kill_cause: str = CUT_CAUSE
     refused: str | None = None
 
 

@@ -42,9 +42,17 @@ class Log(Protocol):
 
 
 def open_log(
-    *, style: str = "auto", level: str = "info", mask_numbers: bool = False, stream: TextIO | None = None
+    *,
+    style: str = "auto",
+    level: str = "info",
+    mask_numbers: bool = False,
+    stream: TextIO | None = None,
+    hear: Callable[[str, Mapping[str, Any]], None] = lambda word, fields: None,
 ) -> tuple[Log, Callable[[], None]]:
-    """A log to `stream` (standard output), and what to call at the end to have all of it written."""
+    """A log to `stream` (standard output), and what to call at the end to have all of it written.
+
+    `hear` is told every word with its fields, also those that are too quiet to be written.
+    """
     stream = stream or sys.stdout
     if style == "auto":
         style = "color" if stream.isatty() else "plain"
@@ -54,7 +62,7 @@ def open_log(
     if mask_numbers:
         processors.append(_mask)
     logger = structlog.wrap_logger(
-        None, wrapper_class=_word_logger(writer, LEVELS[level]), processors=[*processors, render]
+        None, wrapper_class=_word_logger(writer, LEVELS[level], hear), processors=[*processors, render]
     )
     return logger.say, writer.close
 
@@ -76,9 +84,12 @@ class _LibraryWarnings(logging.Handler):
         self._say("LIBRARY_WARNING", library=record.name, text=record.getMessage())
 
 
-def _word_logger(writer: LineWriter, threshold: int) -> type[structlog.BoundLoggerBase]:
+def _word_logger(
+    writer: LineWriter, threshold: int, hear: Callable[[str, Mapping[str, Any]], None]
+) -> type[structlog.BoundLoggerBase]:
     class WordLogger(structlog.BoundLoggerBase):
         def say(self, word: str, /, **fields: object) -> None:
+            hear(word, fields)
             level = WORDS[word].level
             if LEVELS[level] < threshold:
                 return

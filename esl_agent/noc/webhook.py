@@ -70,6 +70,8 @@ class Webhook:
             raise WebhookError(f"no HTTP answer: {type(error).__name__}") from None
         except OSError as error:
             raise WebhookError(error.strerror or str(error)) from None
+        except ValueError as error:  # a name that can't be looked up
+            raise WebhookError(str(error)) from None
         finally:
             if connection is not None:
                 connection.close()

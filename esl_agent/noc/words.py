@@ -236,6 +236,10 @@ WORDS: Final[dict[str, Word]] = {
     ),
     "CALL_WARNED": Word("info", "The money ends in `left_s` seconds; a customer who calls out hears a tone."),
     "CALL_CUT": Word("info", "The call was ended because what was held for it is used up."),
+    "CALL_CUT_LANDED": Word(
+        "debug",
+        "A call that was cut is over, `early_ms` before the end of what was paid; below 0: after it.",
+    ),
     "CALL_ENDED": Word(
         "info", "The call was ended because its account may make none now, or by a person (`killed`)."
     ),

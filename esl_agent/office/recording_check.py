@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+import psycopg
 from psycopg.rows import class_row
 
+from esl_agent.errors import EslAgentError
 from esl_agent.store.cdrs import to_us
 from esl_agent.store.departments import DAYS, load_all
 from esl_agent.store.pool import Connection
@@ -20,6 +22,10 @@ from esl_agent.store.recordings import Begun, Recording, of_paths, put_begun, pu
 PATHS_AT_ONCE: Final = 1_000
 #: A recording that began longer ago and was not heard to stop has stopped.
 STOPPED_AFTER: Final = timedelta(hours=24)
+
+
+class MendError(EslAgentError):
+    """Nothing was mended."""
 
 
 class Fault(StrEnum):
@@ -154,17 +160,24 @@ def _not_recorded(conn: Connection, since: datetime, talk_min_s: int) -> Iterato
 
 
 def mend(conn: Connection, files: RecordingFiles, shelf: Shelf, found: Found) -> bool:
-    """Write what was missed of a recording, as its CDR and its file tell it; False where they don't."""
+    """Write what was missed of a recording, as its CDR and its file tell it; False where they don't.
+
+    Raises MendError where the login may not, OSError where the file can't be read.
+    """
     if found.fault not in (Fault.ROW_MISSING, Fault.NOT_STOPPED):
         return False
     measure = files.measure(found.path)
     if measure is None or found.account_id is None or found.leg_uuid is None:
         return False
     started_us = measure.modified_us - (measure.duration_ms or 0) * 1_000
-    with conn.transaction():
-        if found.fault is Fault.ROW_MISSING:
-            put_begun(conn, _begun_of(conn, shelf.named[found.path], started_us))
-        put_stopped(conn, found.account_id, found.leg_uuid, measure.modified_us, measure.duration_ms, measure)
+    leg = (found.account_id, found.leg_uuid)
+    try:
+        with conn.transaction():
+            if found.fault is Fault.ROW_MISSING:
+                put_begun(conn, _begun_of(conn, shelf.named[found.path], started_us))
+            put_stopped(conn, *leg, measure.modified_us, measure.duration_ms, measure)
+    except psycopg.errors.InsufficientPrivilege:
+        raise MendError("this login may not mend recordings: use the daemon's, or the owner's") from None
     return True
 
 

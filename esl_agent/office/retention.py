@@ -81,7 +81,11 @@ _REMOVE: Final[Mapping[Kind, LiteralString]] = {
         WITH removed AS (
             DELETE FROM reservations
             WHERE state <> 'held' AND coalesce(settled_at, released_at) < %(before)s
-            RETURNING 1
+            RETURNING account_id, leg_uuid
+        ),
+        told AS ( -- of a leg that another daemon settled in the same moment
+            DELETE FROM answers USING removed
+            WHERE (answers.account_id, answers.leg_uuid) = (removed.account_id, removed.leg_uuid)
         )
         SELECT count(*) FROM removed
     """,

@@ -1,7 +1,8 @@
 """Answers: legs that talk, kept until they are settled: if nothing more is heard of one it has a CDR.
 
-An answer that comes when its leg is settled already changes nothing, nor does
-one that comes again.  `settle_many` removes those of the legs that it settles.
+A leg that rang when its daemon was told to stop is kept as well, until it is
+known to talk.  What comes when a leg is settled already changes nothing.
+`settle_many` removes those of the legs that it settles.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ KEEP: Final = """
         SELECT state FROM reservations r
         WHERE (r.account_id, r.leg_uuid) = (answer.account_id, answer.leg_uuid)
     )
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (account_id, leg_uuid) DO UPDATE SET switch = excluded.switch, known = excluded.known
 """
 
 
 def keep_answers(conn: Connection, answers: Sequence[Answer]) -> None:
-    """Keep those of legs that are not settled, in one statement."""
+    """Keep those of legs that are not settled, the last of each leg, in one statement."""
     if answers:
-        conn.execute(KEEP, [msgspec.json.encode(answers).decode()])
+        last_of_each = {(each.account_id, each.leg_uuid): each for each in answers}
+        conn.execute(KEEP, [msgspec.json.encode(list(last_of_each.values())).decode()])

@@ -40,7 +40,7 @@ class Release(msgspec.Struct, frozen=True, tag="release", tag_field="record"):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer", tag_field="record"):
-    """A leg that talks, of a switch, and what settling it needs if nothing more is ever heard of it."""
+    """A leg that talks, or rang when its daemon stopped, and what settling it takes if no more is heard."""
 
     account_id: int
     leg_uuid: str

@@ -16,7 +16,9 @@ from esl_agent.web.routes import (
     cdrs,
     description,
     forecasts,
+    health,
     live_calls,
+    metrics,
     restrictions,
     status,
 )
@@ -38,7 +40,8 @@ def make_app(context: Context) -> falcon.App[falcon.Request, falcon.Response]:
     app.set_error_serializer(serialize)
     app.add_error_handler(Exception, _Failed(context))
     app.add_error_handler(EslAgentError, _told)
-    for part in (status, accounts, account_acts, live_calls, cdrs, forecasts, restrictions, description):
+    api = (status, accounts, account_acts, live_calls, cdrs, forecasts, restrictions, description)
+    for part in (health, metrics, *api):
         part.add_routes(app, context)
     return app
 

@@ -26,6 +26,7 @@ _DESCRIPTION: Final = (
 COMMON: Final = {
     HTTPStatus.UNAUTHORIZED: "A token is needed, or this one is not in force.",
     HTTPStatus.FORBIDDEN: "The token's role may not do this, or another site's page sent it.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The request's first line is too long.",
     HTTPStatus.MISDIRECTED_REQUEST: "The Host header names somebody else.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something that was given is not as it has to be; `where` says what.",
     HTTPStatus.TOO_MANY_REQUESTS: "More requests a second than are allowed.",

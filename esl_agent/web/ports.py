@@ -6,7 +6,7 @@ Times are microseconds since 1970, amounts in the account's currency.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -98,9 +98,6 @@ class LiveCalls(Protocol):
         ...
 
     def find(self, leg_uuid: str) -> LiveView | None: ...
-    def views(self) -> Iterable[LiveView]:
-        """All of them, in no order; the caller pauses now and then."""
-        ...
 
 
 class Books(Protocol):
@@ -146,6 +143,7 @@ class Ports:
 
     live: LiveCalls
     health: Callable[[], Health]
+    metrics: Callable[[str], tuple[bytes, str]]  # by an Accept header: the text, and its media type
     now_us: Callable[[], int]
     kill: Callable[[str], Killed]  # by the UUID of the billed leg
     #: By the rates of now: None without such an account, raises EslAgentError without a price.

@@ -105,6 +105,8 @@ class _Server(WSGIServer):
             _Handler(sock, address, self, peer).handle()
         except OSError:
             pass  # it is gone, or was dropped, which has been told
+        except Exception as error:  # noqa: BLE001  a request that pywsgi itself fails over
+            self.failed("", error)
         finally:
             peer.leave()
 
@@ -117,6 +119,12 @@ class _Handler(WSGIHandler):
     def __init__(self, sock: Any, address: Any, server: _Server, peer: Peer) -> None:
         super().__init__(sock, address, server)
         self._peer = peer
+
+    def handle_one_request(self) -> Any:
+        result = super().handle_one_request()
+        if isinstance(result, tuple) and result[0] == str(int(HTTPStatus.REQUEST_URI_TOO_LONG)):
+            return result[0], _raw_answer(HTTPStatus.REQUEST_URI_TOO_LONG, _TOO_LONG)
+        return result
 
     def get_environ(self) -> Environ:
         environ: Environ = super().get_environ()
@@ -158,6 +166,7 @@ class _Handler(WSGIHandler):
         return "400", _raw_answer(HTTPStatus.BAD_REQUEST, _NO_HTTP)
 
 
+_TOO_LONG: Final = Problem(414, HTTPStatus.REQUEST_URI_TOO_LONG.phrase, "the first line is over 8 KB long")
 _NO_HTTP: Final = Problem(400, HTTPStatus.BAD_REQUEST.phrase, "this is not HTTP as it is understood here")
 
 

@@ -15,9 +15,11 @@ from esl_agent.core.lease import Row
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.simulator import Simulator
 from esl_agent.store import lease
+from esl_agent.store.departments import Department, put_department
 from esl_agent.store.embedded import EmbeddedPostgres
 from esl_agent.store.journal_records import Release
 from esl_agent.store.pool import Connection
+from esl_agent.store.tokens import TokenRole, add_token
 from esl_agent.store.unwritable import Refused, set_aside
 
 
@@ -145,6 +147,32 @@ def test_a_folder_of_cdr_files_in_which_not_all_is_well(
     assert f"1 files in {folder / 'broken'} tell of no leg" in found["warning"][1]
 
 
+def test_departments_whose_recordings_are_not_seen(
+    safe_url: str, customers: None, conn: Connection, simulator: Simulator, tmp_path: Path
+) -> None:
+    put_department(conn, Department("15145550199", "support"), "test")
+    _, found = examine(safe_url, simulator.port)
+    assert (
+        "calls of 1 departments' numbers are recorded in a folder that is not seen here" in found["warning"]
+    )
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    _, found = examine(safe_url, simulator.port, ESL_AGENT_RECORDING_FOLDER=str(recordings))
+    assert found["warning"] == []
+    assert f"recordings in {recordings} can be seen, and there is room for more" in found["good"]
+
+
+def test_a_folder_of_recordings_in_which_nothing_can_be_written(
+    safe_url: str, customers: None, simulator: Simulator, tmp_path: Path
+) -> None:
+    missing, full = tmp_path / "recordings", {"ESL_AGENT_RECORDING_FREE_MIN_MB": "1000000"}
+    code, found = examine(safe_url, simulator.port, ESL_AGENT_RECORDING_FOLDER=str(missing))
+    assert (code, "is not there" in found["bad"][0]) == (1, True)
+    missing.mkdir()
+    code, found = examine(safe_url, simulator.port, ESL_AGENT_RECORDING_FOLDER=str(missing), **full)
+    assert (code, "MB are free" in found["bad"][0]) == (1, True)
+
+
 def test_every_fault_of_the_configuration_is_a_line() -> None:
     code, found = examine("postgresql:///x", 1, ESL_AGENT_LOG_LEVEL="loud", ESL_AGENT_BUDGET_GRANT_S="x")
     assert code == 1
@@ -209,3 +237,30 @@ def test_a_role_that_may_not_suspend_where_it_should_is_said(safe_url: str, simu
     assert [each for each in found["bad"] if "suspend" in each]
     _, found = examine(safe_url, simulator.port, ESL_AGENT_PHONES_ON_SPIKE="suspend")
     assert [each for each in found["good"] if "suspend" in each]
+
+
+def test_who_reaches_the_http_server_is_told(
+    safe_url: str, customers: None, simulator: Simulator, conn: Connection
+) -> None:
+    port = {"ESL_AGENT_WEB_PORT": "8085"}
+    _, found = examine(safe_url, simulator.port, **port)
+    assert (
+        "the HTTP server on 127.0.0.1:8085 is reached from this machine alone; 0 tokens are in force"
+        in (found["good"])
+    )
+    off_loopback = port | {"ESL_AGENT_WEB_HOST": "192.0.2.1"}
+    _, found = examine(safe_url, simulator.port, **off_loopback)
+    assert any("there is no token" in each for each in found["warning"])
+    add_token(conn, "noc", TokenRole.NOC, "test", None)
+    _, found = examine(safe_url, simulator.port, **off_loopback)
+    assert any("plain HTTP" in each for each in found["warning"])
+
+
+@pytest.mark.parametrize(("role", "is_good"), [("esl_agent_office", True), ("esl_agent_noc", False)])
+def test_whether_the_api_may_act_on_accounts_is_told(
+    safe_url: str, customers: None, simulator: Simulator, role: str, is_good: bool
+) -> None:
+    url = as_role(safe_url, role)
+    code, found = examine(safe_url, simulator.port, ESL_AGENT_WEB_PORT="8085", ESL_AGENT_WEB_DATABASE_URL=url)
+    assert (code == 0) is is_good
+    assert any("on accounts" in each for each in found["good" if is_good else "bad"])

@@ -12,14 +12,18 @@ import psycopg
 import pytest
 
 from esl_agent.agent.book import Book
+from esl_agent.core.admission.limits import TollFree
 from esl_agent.core.deck_file import parse_deck
 from esl_agent.core.leg import Direction, Leg, Product
 from esl_agent.core.numbering import Numbering
+from esl_agent.core.traffic.restriction import Restriction
+from esl_agent.core.traffic.verdict import Action
 from esl_agent.store.accounts import suspend
 from esl_agent.store.cdrs import to_us
 from esl_agent.store.decks import DeckImport, import_deck
 from esl_agent.store.numbers import remove_number
 from esl_agent.store.pool import Connection
+from esl_agent.store.restrictions import restrict
 
 LAST_YEAR = datetime(2025, 6, 1, tzinfo=UTC)
 LEG = Leg(
@@ -80,6 +84,26 @@ def test_a_time_before_any_deck_has_no_rate(book: Book) -> None:
     priced = book.price_over(before)
     assert priced is not None
     assert priced.refused == "no_rate"
+
+
+def test_a_restriction_of_today_is_not_felt_by_what_was_called_before(
+    conn: Connection, database: OneConnection
+) -> None:
+    for action in (Action.SUSPEND_ACCOUNT, Action.TOLL_FREE_OFF):
+        restrict(conn, Restriction(account_id=1001, rule="x", action=action, since_us=to_us(LAST_YEAR) + 1))
+    book = Book(Numbering("CA", "514"), database, toll_free_when_off=TollFree.RATED)
+    book.load()
+    assert rate_of(book, LEG) == "0.012500"
+    toll_free = replace(LEG, priced_number="18005550123", destination="18005550123")
+    before, after = (
+        book.price_over(replace(toll_free, created_us=toll_free.created_us + us)) for us in (0, 1)
+    )
+    assert before is not None
+    assert after is not None
+    assert (before.price.is_free, after.price.is_free) == (True, False)
+    asked_for_by_nobody = book.price(replace(LEG, created_us=LEG.created_us + 1))
+    assert asked_for_by_nobody is not None
+    assert asked_for_by_nobody.refused == "traffic_suspended"
 
 
 def test_an_account_that_may_call_no_more_pays_for_what_it_called(conn: Connection, book: Book) -> None:

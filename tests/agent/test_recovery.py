@@ -202,10 +202,13 @@ def test_what_is_up_counts_at_once_among_the_carriers_and_the_accounts_calls(
     scene.nothing_is_reserved()
 
 
-def test_the_next_carrier_is_tried_after_a_restart_with_the_money_of_the_first(scene: Scene) -> None:
+@pytest.mark.parametrize("end", [Killable.kill, Killable.stop])
+def test_the_next_carrier_is_tried_after_a_restart_with_the_money_of_the_first(
+    scene: Scene, end: Callable[[Killable], None]
+) -> None:
     (call,) = scene.place(ring_ms=LONG_MS)
     scene.agent.wait_says("CALL_TRYING")
-    scene.agent.kill()
+    end(scene.agent)
     scene.agent.start()
     scene.agent.wait_says("CALL_RECOVERED")
     scene.end(call.outbound_uuids[0], "NORMAL_TEMPORARY_FAILURE")
@@ -244,6 +247,29 @@ def test_without_files_a_leg_is_charged_to_where_it_was_last_known_to_talk(
     assert (long.answered_us, long.uncollected) == (truth[long.leg_uuid].answered_us, 0)
     assert (short.answered_us, short.charged) == (None, 0)
     scene.nothing_is_reserved()
+
+
+def test_without_files_a_leg_that_was_just_answered_is_charged_from_its_answer(
+    set_scene: Callable[..., Scene],
+) -> None:
+    scene = set_scene(files=False)
+    paid, free = scene.talking(2), [*scene.talking(number="911"), *scene.talking(number="18005550123")]
+    answers = "SELECT count(*) FROM answers"
+    wait_until(lambda: scene.conn.execute(answers).fetchone() == (4,), "the answers are kept", PATIENCE_S)
+    scene.agent.kill()
+    scene.hang_up([*paid, *free])
+    scene.agent.start()
+    rows = {row.leg_uuid: row for row in scene.cdrs(4)}
+    for leg in scene.simulator.legs_ended():
+        if leg.is_outbound:
+            row = rows[leg.uuid]
+            assert (row.answered_us, row.source) == (leg.answered_us, Source.RECOVERED)
+            assert row.duration_us <= leg.duration_us
+    assert [str(rows[call.outbound_uuids[0]].charged) for call in [*paid, *free]] == [
+        "0.0013", "0.0013", "0.0000", "0.0000",
+    ]  # fmt: skip
+    scene.nothing_is_reserved()
+    assert scene.conn.execute(answers).fetchone() == (0,)
 
 
 def test_what_is_held_for_a_leg_that_never_came_is_free_again(scene: Scene) -> None:

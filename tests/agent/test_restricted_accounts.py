@@ -91,9 +91,13 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def is_let_through(exchange: Exchange, **plan: object) -> bool:
-    answered = len(exchange.journal.of("CALL_ANSWERED"))
+    def said() -> tuple[int, int]:
+        return len(exchange.journal.of("CALL_ANSWERED")), len(exchange.journal.of("CALL_REFUSED"))
+
+    before = said()
     exchange.call(talk_ms=50, **plan)
-    return len(exchange.journal.of("CALL_ANSWERED")) > answered
+    wait_until(lambda: said() != before)
+    return said()[0] > before[0]
 
 
 def test_the_next_call_is_refused_with_the_reason_and_what_is_not_suspended_goes_on(

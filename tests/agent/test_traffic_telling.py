@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -180,6 +182,32 @@ def test_what_is_no_http_is_an_error_that_repeats_nothing_of_it(said: bytes) -> 
     assert "banana" not in str(caught.value)
     assert "SSH" not in str(caught.value)
     assert len(str(caught.value)) < 100
+
+
+@pytest.mark.parametrize("host", ["a" * 80 + ".example", "a..example", "nobody.invalid"])
+def test_a_name_that_is_none_is_an_error(host: str) -> None:
+    with pytest.raises(WebhookError):
+        Webhook(f"https://{host}/", SECRET).post("msg_1", "{}")
+
+
+def test_a_receiver_whose_certificate_nobody_vouches_for_is_told_nothing(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+         "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    heard: list[object] = []
+    server = WSGIServer(
+        (LOOPBACK, 0), lambda environ, _: heard.append(environ), log=None, error_log=None, ssl_context=tls
+    )
+    server.start()
+    with pytest.raises(WebhookError, match="certificate verify failed"):
+        Webhook(f"https://localhost:{server.server_port}/", SECRET).post("msg_1", "{}")
+    server.stop(timeout=0)
+    assert heard == []
 
 
 def test_a_receiver_that_drips_is_left(journal: Journal) -> None:

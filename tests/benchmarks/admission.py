@@ -63,23 +63,23 @@ def measure(calls_per_second: float = CALLS_PER_SECOND, seconds: float = SECONDS
         server.start()
         url = server.ensure_database("bench")
         conn = stack.enter_context(connected(url))
-        _furnish(conn)
-        switch = stack.enter_context(_process([sys.executable, "-m", "tests.benchmarks.asking_switch"]))
-        port = stack.enter_context(_daemon(folder, url, int(_line(switch))))
+        furnish(conn)
+        switch = stack.enter_context(process([sys.executable, "-m", "tests.benchmarks.asking_switch"]))
+        port = stack.enter_context(daemon(folder, url, int(line_of(switch))))
         order = {"port": port, "accounts": ACCOUNTS, "calls_per_second": calls_per_second}
-        _ask(switch, order | {"seconds": WARM_UP_S})
-        quiet = _ask(switch, order | {"seconds": seconds})
-        with _process([sys.executable, "-m", "tests.benchmarks.idle_peers", str(port), str(IDLE_PEERS)]):
-            arriving = _ask(switch, order | {"seconds": WARM_UP_S})
-            crowded = _ask(switch, order | {"seconds": seconds})
+        ask(switch, order | {"seconds": WARM_UP_S})
+        quiet = ask(switch, order | {"seconds": seconds})
+        with process([sys.executable, "-m", "tests.benchmarks.idle_peers", str(port), str(IDLE_PEERS)]):
+            arriving = ask(switch, order | {"seconds": WARM_UP_S})
+            crowded = ask(switch, order | {"seconds": seconds})
         words = re.findall(r"^\S+ (?:WARNING|ERROR) +(\w+)", (folder / "agent.log").read_text(), re.MULTILINE)
         return {
             "admission_calls_per_s": round(len(quiet["took_ms"]) / quiet["took_s"]),
-            "admission_p50_ms": _percentile(quiet["took_ms"], 50),
-            "admission_p99_ms": _percentile(quiet["took_ms"], 99),
+            "admission_p50_ms": percentile(quiet["took_ms"], 50),
+            "admission_p99_ms": percentile(quiet["took_ms"], 99),
             "admission_max_ms": round(max(quiet["took_ms"]), 1),
-            "admission_idle_p50_ms": _percentile(crowded["took_ms"], 50),
-            "admission_idle_p99_ms": _percentile(crowded["took_ms"], 99),
+            "admission_idle_p50_ms": percentile(crowded["took_ms"], 50),
+            "admission_idle_p99_ms": percentile(crowded["took_ms"], 99),
             "not_admitted": _not_admitted(quiet) + _not_admitted(crowded),
             "not_admitted_while_idlers_arrive": _not_admitted(arriving),
             "left_reserved": _left_reserved(conn),
@@ -88,7 +88,7 @@ def measure(calls_per_second: float = CALLS_PER_SECOND, seconds: float = SECONDS
         }
 
 
-def _furnish(conn: Connection) -> None:
+def furnish(conn: Connection) -> None:
     migrate(conn)
     rows = parse_deck(DECK.read_text(encoding="utf-8").splitlines()).rows
     began = datetime(2020, 1, 1, tzinfo=UTC)
@@ -109,18 +109,18 @@ def _furnish(conn: Connection) -> None:
 
 
 @contextmanager
-def _process(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+def process(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """A process that is told things, and tells others, a line each."""
-    process = subprocess.Popen(command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    running = subprocess.Popen(command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        yield process
+        yield running
     finally:
-        process.kill()
-        process.wait()
+        running.kill()
+        running.wait()
 
 
 @contextmanager
-def _daemon(folder: Path, url: str, switch_port: int) -> Iterator[int]:
+def daemon(folder: Path, url: str, switch_port: int) -> Iterator[int]:
     """The daemon, and the port where it is asked."""
     port = free_port()
     environment = {
@@ -132,18 +132,18 @@ def _daemon(folder: Path, url: str, switch_port: int) -> Iterator[int]:
         "ESL_AGENT_LOG_FORMAT": "plain",
     }
     with (folder / "agent.log").open("wb") as output:
-        process = subprocess.Popen(
+        running = subprocess.Popen(
             [sys.executable, "-m", "esl_agent", "run"],
             stdout=output, stderr=subprocess.STDOUT, env=os.environ | environment,
         )  # fmt: skip
     try:
         _wait_for_door(port, folder / "agent.log")
         yield port
-        process.send_signal(signal.SIGTERM)
-        process.wait(START_TIMEOUT_S)
+        running.send_signal(signal.SIGTERM)
+        running.wait(START_TIMEOUT_S)
     finally:
-        process.kill()
-        process.wait()
+        running.kill()
+        running.wait()
 
 
 def _wait_for_door(port: int, log: Path) -> None:
@@ -156,23 +156,23 @@ def _wait_for_door(port: int, log: Path) -> None:
     raise RuntimeError(f"the daemon's door did not open: {log.read_text()}")
 
 
-def _line(switch: subprocess.Popen[str]) -> str:
+def line_of(switch: subprocess.Popen[str]) -> str:
     line = switch.stdout.readline() if switch.stdout else ""
     if not line:
         raise RuntimeError("the switch's side ended")
     return line
 
 
-def _ask(switch: subprocess.Popen[str], order: dict[str, object]) -> dict[str, Any]:
+def ask(switch: subprocess.Popen[str], order: dict[str, object]) -> dict[str, Any]:
     if switch.stdin is None:
         raise RuntimeError("the switch's side hears nothing")
     switch.stdin.write(json.dumps(order) + "\n")
     switch.stdin.flush()
-    result: dict[str, Any] = json.loads(_line(switch))
+    result: dict[str, Any] = json.loads(line_of(switch))
     return result
 
 
-def _percentile(values: Sequence[float], percent: int) -> float:
+def percentile(values: Sequence[float], percent: int) -> float:
     return round(sorted(values)[len(values) * percent // 100], 2)
 
 

@@ -65,6 +65,30 @@ class AskingSwitch:
         calls.join()
         return {"took_ms": took_ms, "outcomes": outcomes, "took_s": took_s}
 
+    def put_up(self, accounts: list[tuple[int, str]], up: int) -> dict[str, Any]:
+        """Tell of so many calls that are answered, and are never told of again."""
+        if self._peer is None:
+            self._peer = self.events.next_peer("HEARTBEAT")
+        for number in range(up):
+            account_id, caller = accounts[number % len(accounts)]
+            now_us = str(time_ns() // 1_000)
+            values = {
+                "Event-Name": "CHANNEL_ANSWER",
+                "Event-Date-Timestamp": now_us,
+                "Unique-ID": str(UUID(int=self._chance.getrandbits(128), version=4)),
+                "Call-Direction": "outbound",
+                "Caller-Channel-Created-Time": now_us,
+                "Caller-Channel-Answered-Time": now_us,
+                "Caller-Caller-ID-Number": caller,
+                "Caller-Destination-Number": NUMBERS[0],
+                "variable_esl_account": str(account_id),
+                "variable_esl_product": "termination",
+            }
+            body = json.dumps(values).encode()
+            head = b"Content-Length: %d\nContent-Type: text/event-json\n\n" % len(body)
+            self._peer.send(head + body)
+        return {"up": up}
+
     def _call(
         self, port: int, account_id: int, caller: str, took_ms: list[float], outcomes: Counter[str]
     ) -> None:
@@ -148,7 +172,8 @@ def main() -> None:
     switch = AskingSwitch()
     print(switch.events.port, flush=True)
     while line := gevent.get_hub().threadpool.apply(sys.stdin.readline):
-        print(json.dumps(switch.run(**json.loads(line))), flush=True)
+        order = json.loads(line)
+        print(json.dumps(switch.put_up(**order) if "up" in order else switch.run(**order)), flush=True)
 
 
 if __name__ == "__main__":

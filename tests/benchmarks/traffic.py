@@ -13,6 +13,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import json  # noqa: E402
+import tracemalloc  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from datetime import UTC, datetime, timedelta  # noqa: E402
@@ -41,10 +42,10 @@ DAY_US: Final = 86_400 * US_PER_S
 #: Some minutes into a day, an hour and five minutes.
 NOW_US: Final = 1_772_366_400 * US_PER_S + 217 * US_PER_S
 #: A month of calls for each of 100,000 accounts, thinned out: what they leave behind is as large.
-MONTH_CALLS: Final = 1_500_000
+MONTH_CALLS: Final = 1_000_000
 JUDGED_CALLS: Final = 100_000
 #: Accounts that are busy all month, with their share of 1,000 calls a second: 36 an hour.
-BUSY: Final = 60
+BUSY: Final = 8
 BUSY_CALLS_PER_HOUR: Final = 36
 SETTLED_BATCHES: Final = 120
 BATCH: Final = 300
@@ -97,13 +98,15 @@ def _busy() -> dict[str, float]:
     """What an account takes at most that makes 36 calls an hour for a month, its number with it."""
     randomly = Random(2)
     judge = Judge(load_rules(""))
-    before_kb = _resident_kb()
+    tracemalloc.start()
     for hour in range(30 * 24):
         for account_id in range(1, BUSY + 1):
             for _ in range(BUSY_CALLS_PER_HOUR):
                 at_us = NOW_US - (30 * 24 - hour) * 3_600 * US_PER_S + randomly.randrange(3_600 * US_PER_S)
                 judge.add(_call(randomly, account_id, at_us), at_us)
-    return {"traffic_bytes_per_busy_account": round((_resident_kb() - before_kb) * 1_024 / BUSY)}
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return {"traffic_bytes_per_busy_account": round(taken / BUSY)}
 
 
 def _call(randomly: Random, account_id: int, at_us: int) -> TrafficCall:
@@ -147,12 +150,12 @@ def _feeding(conn: Connection) -> dict[str, float]:
     with_s = without_s = 0.0
     for turn in range(4):
         if turn % 2:
-            conn.execute("DROP INDEX IF EXISTS cdrs_recorded")
+            conn.execute("DROP INDEX IF EXISTS cdrs_by_recorded_at")
             without_s += _settle(conn)
         else:
-            conn.execute("CREATE INDEX IF NOT EXISTS cdrs_recorded ON cdrs (recorded_at)")
+            conn.execute("CREATE INDEX IF NOT EXISTS cdrs_by_recorded_at ON cdrs (recorded_at)")
             with_s += _settle(conn)
-    conn.execute("CREATE INDEX IF NOT EXISTS cdrs_recorded ON cdrs (recorded_at)")
+    conn.execute("CREATE INDEX IF NOT EXISTS cdrs_by_recorded_at ON cdrs (recorded_at)")
     conn.execute("VACUUM ANALYZE cdrs")
     now_us = traffic_calls.now_us(conn)
     tail, past = Tail(0), Past(now_us)
@@ -161,16 +164,13 @@ def _feeding(conn: Connection) -> dict[str, float]:
     while not past.is_read:
         calls, took_s, _ = _taken(lambda: past.page(_Own(conn)))
         old, old_s = old + calls, old_s + took_s
-    began = perf_counter()
-    again, _, _ = _taken(lambda: tail.poll(_Own(conn), traffic_calls.now_us(conn)))
     return {
         "settling_with_the_index_percent": round(without_s / with_s * 100, 1),
         "cdrs": live,
         # Each is read twice: the last second is read again, and the last minute now and then.
         "read_us_per_cdr": round(live_cpu_s / live * 1e6 * 2, 1),
         "cdrs_read_per_s": round(live / live_s),
-        "cdrs_read_per_s_at_the_start": round(old / old_s),
-        "quiet_look_ms": round((perf_counter() - began) * 1_000, 1) if not again else -1,
+        "cdrs_read_per_s_backwards": round(old / old_s),
     }
 
 

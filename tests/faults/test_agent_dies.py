@@ -87,6 +87,19 @@ def test_killed_and_of_the_calls_that_end_meanwhile_no_file_is_left(stage: Stage
     assert (found.legs, found.recovered, found.untold) == (40, 40, [])
 
 
+def test_stopped_and_of_the_calls_that_ring_then_no_file_is_left(stage: Stage) -> None:
+    stage.switch.skip_cdr_files(1_000)
+    stage.call(10, ring_ms=6_000, talk_s=1)
+    wait_until(lambda: len(stage.agent.said("CALL_TRYING")) == 10, "all are tried", PATIENCE_S)
+    stage.postgres.stop()
+    stage.agent.stop()
+    stage.wait_over()
+    stage.agent.begin()
+
+    # It knew that they were there, and not that they would be answered.
+    assert stage.finish(allowed=["estimated"]).recovered == 10
+
+
 def test_killed_during_an_outage_and_of_the_calls_that_talk_no_file_is_left(stage: Stage) -> None:
     stage.switch.skip_cdr_files(1_000)
     stage.call(20, ring_ms=1_500, talk_s=2)

@@ -41,6 +41,7 @@ def removed(conn: Connection, on: str, **options: bool) -> dict[str, int]:
         (Kind.RESTRICTIONS, date(2024, 3, 1)),
         (Kind.LEDGER, date(2020, 1, 1)),
         (Kind.CUSTOMERS, date(2020, 1, 1)),
+        (Kind.RECORDINGS, date(2026, 3, 31)),
     ],
 )
 def test_how_long_each_kind_is_kept(kind: Kind, before: date) -> None:

@@ -177,7 +177,7 @@ class MortalWorld(World):
 
     def _tell(self, leg: SwitchLeg, what: str, do: Callable[[], None]) -> None:
         """An event reaches the daemon that it was sent to, and no later one."""
-        life = self._life
+        life = self._life if self.is_up else None
         super()._tell(leg, what, lambda: do() if life == self._life and self.is_up else None)
 
     def _ask_hold(

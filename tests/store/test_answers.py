@@ -81,8 +81,13 @@ def test_what_is_replayed_changes_nothing(conn: Connection) -> None:
 
     for record in records:  # each in a batch of its own: the answer after the settlement
         write_records(conn, [record])
-    keep_answers(conn, [an_answer("talks", "[2]"), an_answer("talks", "[3]")])
     assert open_holds(conn, "montreal") == first
+
+
+def test_of_a_leg_that_was_kept_ringing_the_answer_is_kept_that_came_later(conn: Connection) -> None:
+    keep_answers(conn, [an_answer("leg", "[1]")])
+    keep_answers(conn, [an_answer("leg", "[2]"), an_answer("leg", "[3]")])
+    assert [each.answer for each in open_holds(conn, "montreal")] == ["[3]"]
 
 
 def test_one_that_was_kept_while_its_leg_was_settled_elsewhere_is_of_no_open_leg(conn: Connection) -> None:

@@ -19,6 +19,7 @@ from esl_agent.store import accounts, sip_users
 from esl_agent.store.carriers import enable_carrier, put_carrier
 from esl_agent.store.changes import Change, Changed, announce, announce_account, change_of, listen
 from esl_agent.store.decks import DeckImport, import_deck
+from esl_agent.store.departments import Department, put_department, remove_department
 from esl_agent.store.limits import change_limits
 from esl_agent.store.numbers import OwnedNumber, add_number, remove_number
 from esl_agent.store.plans import add_plan, set_deck
@@ -31,6 +32,7 @@ PATIENCE_S = 10.0
 PAYER, OTHER = 1001, 1002
 OF_PAYER = Change(Changed.ACCOUNT, PAYER)
 NUMBERS, ROUTES, TARIFFS = (Change(what) for what in (Changed.NUMBERS, Changed.ROUTES, Changed.TARIFFS))
+DEPARTMENTS = Change(Changed.DEPARTMENTS)
 
 Act = Callable[[Connection], object]
 
@@ -42,6 +44,7 @@ def daemon(conn: Connection, database_url: str) -> Iterator[Connection]:
         an_account(conn, account_id, "5")
     add_plan(conn, Plan("gold", "gold"))
     add_number(conn, OwnedNumber("15145550100", PAYER))
+    put_department(conn, Department("15145550198", "sales"), "noc")
     put_carrier(conn, Carrier(name="alpha", dial_template="sofia/gateway/alpha/{number}"))
     put_routes(conn, [Route("44", "alpha")])
     with connected(database_url) as listening:
@@ -76,6 +79,8 @@ def import_gold(conn: Connection) -> None:
         (lambda conn: an_account(conn, 1003, "0"), Change(Changed.ACCOUNT, 1003)),
         (lambda conn: add_number(conn, OwnedNumber("15145550101", PAYER)), NUMBERS),
         (lambda conn: remove_number(conn, "15145550100"), NUMBERS),
+        (lambda conn: put_department(conn, Department("15145550199", "support"), "noc"), DEPARTMENTS),
+        (lambda conn: remove_department(conn, "15145550198"), DEPARTMENTS),
         (lambda conn: put_carrier(conn, Carrier(name="b", dial_template="sofia/x/{number}")), ROUTES),
         (lambda conn: enable_carrier(conn, "alpha", False), ROUTES),
         (lambda conn: put_routes(conn, [Route("1", "alpha")]), ROUTES),

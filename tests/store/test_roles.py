@@ -17,16 +17,19 @@ from fixtures.verdicts import a_verdict
 from esl_agent.core.money import amount as money
 from esl_agent.core.phones import Phone
 from esl_agent.core.traffic.restriction import restriction_of
+from esl_agent.store import traffic_calls
 from esl_agent.store.accounts import get_account
 from esl_agent.store.answers import keep_answers
 from esl_agent.store.cdrs import ensure_partitions
+from esl_agent.store.departments import Department, load_all, put_department
 from esl_agent.store.holds import HoldRequest, Outcome, hold_many
 from esl_agent.store.journal_records import Answer
 from esl_agent.store.networks import saw, spendings, spike_is_told
 from esl_agent.store.open_holds import open_holds
 from esl_agent.store.pool import Connection, connected
+from esl_agent.store.recordings import Begun, newest, put_begun, put_stopped
 from esl_agent.store.release import release_many
-from esl_agent.store.restrictions import clear, find_open, list_restrictions, restrict
+from esl_agent.store.restrictions import clear, find_open, list_restrictions, made_by_rules, restrict
 from esl_agent.store.settle import settle_many
 from esl_agent.store.sip_users import NewSipUser, add_sip_user
 
@@ -58,7 +61,13 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "INSERT INTO numbers (number, account_id, kind) VALUES ('15145550199', 1001, 'did')",
         "UPDATE sip_users SET a1_hash = repeat('0', 32)",
         "DELETE FROM account_networks",
-        "UPDATE answers SET known = '{}'",
+        "DELETE FROM recordings",
+        "UPDATE recordings SET deleted_at = now()",
+        "UPDATE recordings SET path = 'x'",
+        "INSERT INTO departments (number, name, days, added_by) VALUES ('15145550199', 'x', 1, 'x')",
+        "INSERT INTO api_tokens (name, role, secret_sha256, added_by) VALUES ('me', 'admin', '', 'me')",
+        "UPDATE api_tokens SET role = 'admin'",
+        "UPDATE api_tokens SET revoked_at = NULL",
         "UPDATE restrictions SET until = now()",
         "DELETE FROM restrictions",
     ),
@@ -75,6 +84,8 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "UPDATE accounts SET state = 'suspended'",
         "SELECT * FROM restrictions",
         "UPDATE noc_restrictions SET until = now()",
+        "SELECT name FROM api_tokens",
+        "SELECT body FROM api_answers",
     ),
     "esl_agent_office": (
         "SELECT a1_hash FROM sip_users",
@@ -86,13 +97,19 @@ FORBIDDEN: Final[dict[str, tuple[LiteralString, ...]]] = {
         "UPDATE terms_acceptances SET accepted_at = now()",
         "INSERT INTO reservations (account_id, leg_uuid, state, held) VALUES (1001, 'x', 'held', 1)",
         "UPDATE leases SET holder = 'me'",
+        "SELECT secret_sha256 FROM api_tokens",
+        "INSERT INTO api_tokens (name, role, secret_sha256, added_by) VALUES ('me', 'admin', '', 'me')",
+        "SELECT body FROM api_answers",
         "UPDATE account_networks SET spike_at = now()",
+        "UPDATE recordings SET deleted_at = now()",
         "UPDATE restrictions SET figures = '[]'",
         "UPDATE restrictions SET until = now()",
         "DELETE FROM restrictions",
     ),
     "esl_agent_auditor": (
         "SELECT a1_hash FROM sip_users",
+        "SELECT secret_sha256 FROM api_tokens",
+        "SELECT body FROM api_answers",
         "UPDATE accounts SET balance = 0",
         "INSERT INTO ledger (account_id, idempotency_key, debit, credit, amount, kind)"
         " VALUES (1001, 'x', 'cash', 'customer', 1, 'top_up')",
@@ -151,6 +168,19 @@ def test_the_daemon_remembers_networks_and_the_office_and_the_auditor_read_them(
             assert reader.execute("SELECT account_id FROM account_networks").fetchall() == [(PAYER,)]
 
 
+def test_the_daemon_writes_down_what_is_recorded(daemon: Connection, conn: Connection) -> None:
+    put_department(conn, Department("15145550199", "support"), "test")
+    assert load_all(daemon).keys() == {"15145550199"}
+    begun = Begun(
+        account_id=PAYER, leg_uuid="leg", caller_leg_uuid=None, path="leg.wav", department="15145550199",
+        told="caller", told_us=None, started_us=0, days=1,
+    )  # fmt: skip
+    assert put_begun(daemon, begun)
+    put_stopped(daemon, PAYER, "leg", 1_000_000, 1_000, None)
+    [row] = newest(daemon, PAYER, None, None, 10)
+    assert row.stopped_at is not None
+
+
 def test_the_daemon_restricts_the_office_clears_the_auditor_reads_and_noc_sees_no_numbers(
     conn: Connection, daemon: Connection, database_url: str
 ) -> None:
@@ -167,6 +197,23 @@ def test_the_daemon_restricts_the_office_clears_the_auditor_reads_and_noc_sees_n
     with connected(as_role(database_url, "esl_agent_office")) as office:
         clear(office, kept.restriction.restriction, "he asked nicely", "office")
     assert find_open(conn, [PAYER]) == {}
+
+
+def test_the_daemon_counts_traffic_and_lifts_what_a_rule_says(conn: Connection, daemon: Connection) -> None:
+    settle_many(conn, [a_cdr(PAYER, "leg")])
+    now_us = traffic_calls.now_us(daemon)
+    pages = (
+        traffic_calls.recorded_after(daemon, 0, "", 0),
+        traffic_calls.before(daemon, traffic_calls.end_of(now_us), 0, now_us + 1),
+        traffic_calls.of_account(daemon, PAYER, 0),
+    )
+    for page in pages:
+        assert [facts.leg_uuid for rows in page.slices() for facts in rows] == ["leg"]
+    assert traffic_calls.plans_of(daemon, [PAYER]) == {PAYER: "standard"}
+    kept = restrict(daemon, restriction_of(a_verdict(expires_after_s=None)), (), ())
+    assert kept is not None
+    assert made_by_rules(daemon, 0, with_open=True) == [kept]
+    clear(daemon, kept.restriction.restriction or 0, "as its rule says", "traffic")
 
 
 def test_noc_sees_what_calls_cost_and_not_whose_they_are(conn: Connection, database_url: str) -> None:

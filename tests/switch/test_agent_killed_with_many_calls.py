@@ -1,11 +1,15 @@
-"""The daemon is killed with two hundred calls up: the switch by itself ends each, and nobody pays too much.
+"""The daemon is killed with two hundred calls up: the switch by itself ends each inside what was reserved.
 
-How exactly it does depends on what else this machine does: the figures are printed.
+So many are due within three seconds, more than a hundred in one of them, while two cores carry 400 legs of
+media: they must not wait for each other.
 """
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
+from statistics import median
 
 import pytest
 from agent_process import AgentProcess
@@ -16,6 +20,7 @@ from people import ALICE, LONDON
 from esl_agent.core.money import ZERO
 from esl_agent.lab.child import wait_until
 from esl_agent.lab.console import Event
+from esl_agent.lab.freeswitch import PrivateSwitch
 from esl_agent.store.accounts import open_reservations, top_up
 from esl_agent.store.pool import connected
 
@@ -28,10 +33,14 @@ STEP, STEP_S = Decimal("0.0600"), 6
 S = 1_000_000
 ALL_UP_S = 60.0
 ALL_OVER_S = 180.0
+#: What the processors must have to spare when the kills are due, as the switch itself logs it.  On two cores
+#: that ran other tests besides, 15 % were left, and no kill was later than 0.61 s.  With 0.03 % the scheduler
+#: itself said that it came seconds late: then no thread is woken in time, whatever it is told.
+IDLE_PERCENT_MIN = 10.0
 
 
-def test_the_switch_ends_two_hundred_calls_and_no_more_is_taken_than_was_reserved(
-    calls: Calls, books: Books, books_url: str, agent: AgentProcess
+def test_the_switch_ends_two_hundred_calls_inside_what_was_reserved_and_no_more_is_taken(
+    calls: Calls, books: Books, books_url: str, agent: AgentProcess, switch: PrivateSwitch
 ) -> None:
     with connected(books_url) as conn:
         top_up(conn, int(ALICE.account), MONEY - books.account(ALICE).balance, "for two hundred calls")
@@ -49,15 +58,18 @@ def test_the_switch_ends_two_hundred_calls_and_no_more_is_taken_than_was_reserve
     finally:
         agent.start()
     causes = {end["Hangup-Cause"] for end in ends(calls, held)}
-    late = sum(ms < 0 for ms in left_ms)
+    idle_percent = idle_at_the_kills(switch.log)
     print(f"{CALLS} calls ended {min(left_ms)} to {max(left_ms)} ms before the end of what was reserved")
-    print(f"{late} of them after it")
+    print(f"the processors were idle for {idle_percent} % of the time then")
     assert causes == {"ALLOTTED_TIMEOUT"}
     wait_until(lambda: books.account(ALICE).reserved == 0, "the daemon takes stock", ALL_UP_S)
     spent = MONEY - books.account(ALICE).balance
     print(f"reserved {sum(held.values(), ZERO)}, taken {spent}")
     assert spent <= sum(held.values(), ZERO)
     assert books.faults() == []
+    if idle_percent < IDLE_PERCENT_MIN:
+        pytest.skip(f"this machine has no time to spare ({idle_percent} % idle): nothing on it is in time")
+    assert min(left_ms) >= 0
 
 
 def every(event: Event) -> bool:
@@ -72,3 +84,9 @@ def left_us(end: Event, held: Decimal) -> int:
     """How much of what was held the leg did not talk."""
     talk_us = int(end["Caller-Channel-Hangup-Time"]) - int(end["Caller-Channel-Answered-Time"])
     return int(held / STEP) * STEP_S * S - talk_us
+
+
+def idle_at_the_kills(log: Path) -> float:
+    """What the switch says in each line of its log: how much of the processors' time nobody wants."""
+    kills = re.findall(r"(\d+\.\d+)% \[DEBUG\] \S+ Command uuid_kill\(", log.read_text(errors="replace"))
+    return median(map(float, kills))

@@ -231,6 +231,17 @@ class TestRecorded:
         assert at(answered(calls, "outbound")) < told_us <= at(calls.event("RECORD_START", "outbound"))
         assert row_of(books_url, path).told == "called"
 
+    def test_one_who_says_nothing_when_he_is_called_is_told_and_recorded_too(
+        self, calls: Calls, folder: Path, books: Books
+    ) -> None:
+        """Not a packet comes from him: a phone that is muted sends none."""
+        calls.alpha("answer", ring_ms=50)
+        calls.dial(VICTIM, f"011{LONDON}", talk_ms=3_000).finish()
+
+        [cdr] = books.cdrs(1)
+        assert cdr.recording == the_recording(folder).name
+        assert was_told(calls, "outbound") <= at(calls.event("RECORD_START", "outbound"))
+
     def test_a_stranger_who_calls_a_departments_number_is_told_and_then_recorded(
         self, calls: Calls, folder: Path, voices: Voices, books: Books, books_url: str
     ) -> None:
@@ -259,6 +270,54 @@ class TestRecorded:
         assert (came_in.recording, went_out.recording) == (path.name, path.name)
         assert went_out.leg_uuid == path.stem
         assert len(calls.all_of("PLAYBACK_START", lambda event: True)) == 1  # told once
+
+    def test_the_notice_is_in_the_operators_words_and_after_an_answer_where_his_carrier_needs_that(
+        self, calls: Calls, folder: Path, voices: Voices, books: Books
+    ) -> None:
+        words = calls.switch.folder / "sounds" / "esl_agent" / "recording_notice.wav"
+        words.parent.mkdir()
+        with wave.open(str(words), "wb") as file:
+            file.setparams((1, 2, RATE, 0, "NONE", ""))
+            file.writeframes(bytes(2 * RATE))
+        calls.switch.change(esl_notice_answers="true")
+        try:
+            calls.device(OWNER, "answer_and_speak", ring_ms=50, audio=voices.called)
+            calls.bring(TO_DEVICE.number, "trunk_speak", talk_ms=2_500, audio=voices.caller).finish()
+        finally:
+            calls.switch.change(esl_notice_answers="false")
+            shutil.rmtree(words.parent)
+
+        [cdr] = books.cdrs(1)
+        assert cdr.recording == the_recording(folder).name
+        assert calls.event("PLAYBACK_START", "inbound")["Playback-File-Path"] == str(words)
+        assert at(answered(calls, "inbound")) < was_told(calls, "inbound")
+        assert was_told(calls, "inbound") <= at(calls.event("CHANNEL_CREATE", "outbound"))
+
+    def test_words_that_cant_be_played_are_a_tone(self, calls: Calls, folder: Path, books: Books) -> None:
+        words = calls.switch.folder / "sounds" / "esl_agent" / "recording_notice.wav"
+        words.parent.mkdir()
+        words.write_text("no sound at all")
+        try:
+            calls.alpha("answer", ring_ms=50)
+            calls.dial(ALICE, TORONTO, talk_ms=500).finish()
+        finally:
+            shutil.rmtree(words.parent)
+        [cdr] = books.cdrs(1)
+        assert cdr.recording == the_recording(folder).name
+        [played] = calls.all_of("PLAYBACK_START", lambda event: True)
+        assert played["Playback-File-Path"].startswith("tone_stream://")
+
+    def test_it_is_asked_by_the_module_in_the_switch_too(
+        self, calls: Calls, folder: Path, books: Books
+    ) -> None:
+        calls.switch.change(esl_ask_by="python")
+        try:
+            calls.alpha("answer", ring_ms=50)
+            calls.dial(ALICE, TORONTO, talk_ms=500).finish()
+        finally:
+            calls.switch.change(esl_ask_by="socket")
+        [cdr] = books.cdrs(1)
+        assert cdr.recording == the_recording(folder).name
 
     def test_an_ordinary_call_is_neither_told_nor_recorded(
         self, calls: Calls, folder: Path, voices: Voices, books: Books

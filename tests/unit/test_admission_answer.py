@@ -60,12 +60,12 @@ class TestDialStrings:
             "esl_carrier=alpha,outbound_redirect_fatal=true,"
             "origination_caller_id_number=15145550100,origination_caller_id_name=15145550100,"
             "leg_progress_timeout=8,"
-            f"api_on_answer_esl=sched_api +53 cut_{first} uuid_kill {first} ALLOTTED_TIMEOUT]"
+            f"api_on_answer_esl=sched_api +53 cut_{first} uuid_kill {first} ALLOTTED_TIMEOUT&]"
             "sofia/gateway/alpha/442079460000",
             f"[origination_uuid={second},esl_account=1001,esl_product=termination,esl_number=+442079460000,"
             "esl_carrier=beta,outbound_redirect_fatal=true,"
             "origination_caller_id_number=+15145550100,origination_caller_id_name=+15145550100,"
-            f"api_on_answer_esl=sched_api +53 cut_{second} uuid_kill {second} ALLOTTED_TIMEOUT]"
+            f"api_on_answer_esl=sched_api +53 cut_{second} uuid_kill {second} ALLOTTED_TIMEOUT&]"
             "sofia/gateway/beta/+442079460000",
         )
 

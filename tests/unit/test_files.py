@@ -17,7 +17,7 @@ from esl_agent.files import FilesError, dialplan_dir, sql_dir, write_out
 
 CHECKOUT = Path(__file__).parents[2]
 #: What a wheel is made of.
-SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "esl_agent", "sql", "dialplan", "etc")
+SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "esl_agent", "sql", "dialplan", "etc", "monitoring")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -49,7 +49,12 @@ def test_a_checkout_has_them_at_its_top() -> None:
 
 @pytest.mark.parametrize(
     ("what", "folder", "suffixes"),
-    [("sql", "sql", {".sql"}), ("dialplan", "dialplan", {".xml", ".md"}), ("config", "etc", {".toml"})],
+    [
+        ("sql", "sql", {".sql"}),
+        ("dialplan", "dialplan", {".xml", ".md"}),
+        ("config", "etc", {".toml"}),
+        ("monitoring", "monitoring", {".yml", ".json"}),
+    ],
 )
 def test_an_installed_wheel_writes_them_out_whole(
     installed: Path, tmp_path: Path, what: str, folder: str, suffixes: set[str]

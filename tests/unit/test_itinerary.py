@@ -13,6 +13,7 @@ from esl_agent.agent.calls.itinerary import (
     RACE_MAX_US,
     AfterEnd,
     Answer,
+    Heard,
     Itineraries,
     Itinerary,
 )
@@ -48,6 +49,32 @@ def ringing(*leg_uuids: str) -> Itineraries:
 def end(leg_uuid: str, cause: str = "LOSE_RACE", talk_us: int = 20_000) -> LegEnd:
     leg = replace(LEG, leg_uuid=leg_uuid)
     return LegEnd(leg, NOON_US, talk_us, cause, 200, "switch", Quality(None, None, None), None)
+
+
+def test_a_leg_that_was_heard_to_talk_is_not_given_up_when_its_caller_is_gone() -> None:
+    itineraries = Itineraries()
+    heard = {"second": Heard(NOON_US + S, NOON_US + 2 * S)}
+    made = Itinerary(
+        priced(), "caller", ("first", "second", "third"), Decimal(1), NOON_US, was_there=True, heard=heard
+    )
+    itineraries.add(made)
+    assert [made.was_up(leg) for leg in made.leg_uuids] == [True, True, False]
+    assert [made.last_seen_us(leg) for leg in made.leg_uuids] == [NOON_US, NOON_US + 2 * S, NOON_US]
+
+    itineraries.leg_began("first")
+    assert itineraries.leg_ended("first", was_answered=False) == AfterEnd("second")
+    assert itineraries.caller_ended("caller") == []
+    itineraries.leg_began("second")
+    assert itineraries.leg_ended("second", was_answered=True) == OVER
+    assert len(itineraries) == 0
+
+
+def test_an_itinerary_that_is_over_leaves_the_leg_that_another_one_has() -> None:
+    itineraries = admitted("first", "second")
+    itineraries.add(Itinerary(priced(), "another caller", ("second",), Decimal(1), NOON_US))
+    itineraries.caller_ended("caller")
+    assert itineraries.of_leg("first") is None
+    assert itineraries.of_leg("second") is not None
 
 
 def test_when_the_caller_leaves_the_leg_that_was_to_come_is_given_up() -> None:

@@ -98,6 +98,7 @@ def test_the_carriers_failures_are_those_that_the_dialplan_goes_on_after() -> No
 def test_a_refused_call_is_no_attempt_and_one_that_was_ended_is() -> None:
     assert call(**UNANSWERED, refused="no_funds").is_refused
     assert not call(refused="suspended").is_refused
+    assert call(**UNANSWERED, refused="caller_id").did == ""  # whatever number a phone sent
 
 
 def test_a_caller_who_hangs_up_before_an_answer_abandons() -> None:

@@ -34,6 +34,7 @@ def status_of(answer: bytes) -> int:
         (b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", 400),
         (b"GET / HTTP/x\r\nHost: localhost\r\n\r\n", 400),
         (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET /api/v1/accounts?cursor=" + b"a" * 9_000 + b" HTTP/1.1\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nA: " + b"b" * 80_000 + b"\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", 400),
         (b"GET / HTTP/1.1\r\nno colon here\r\nHost: localhost\r\n\r\n", 421),

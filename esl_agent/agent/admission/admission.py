@@ -63,6 +63,7 @@ class Admission:
         can_record: Callable[[], bool],
         cached: CachedFunds,
         deadline_s: float,
+        now_us: Callable[[], int],
         log: Log,
     ) -> None:
         self._book = book
@@ -77,6 +78,7 @@ class Admission:
         self._can_record = can_record
         self._cached = cached
         self._deadline_s = deadline_s
+        self._now_us = now_us
         self._log = log
         self._tempo = Tempo()
 
@@ -160,6 +162,7 @@ class Admission:
             rate=None if decision.price.is_free else decision.price.rate_per_minute,
             tags=",".join(decision.tags) or None,
             **more,
+            took_ms=(self._now_us() - question.asked_us) / 1_000,
         )
 
 

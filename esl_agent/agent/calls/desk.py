@@ -342,9 +342,18 @@ class Desk:
         if not self._may_act():
             return  # another daemon has its own view of the call
         if is_newly_answered(live):
-            live.is_answer_kept = True
-            self._keep_answer(live.priced.account_id, live.call.leg.leg_uuid, known_of(live, self._now_us()))
+            self._keep(live)
         self._carry_out_all(live, effects)
+
+    def _keep(self, live: LiveCall) -> None:
+        live.is_answer_kept = live.call.answered_us is not None
+        self._keep_answer(live.priced.account_id, live.call.leg.leg_uuid, known_of(live, self._now_us()))
+
+    def keep_ringing(self) -> None:
+        """The daemon stops: it is kept which legs are there, though nobody has answered them yet."""
+        for live in self.live.values():
+            if not live.is_answer_kept and self._may_act():
+                self._keep(live)
 
     def _carry_out_all(self, live: LiveCall, effects: Effects) -> None:
         leg_uuid = live.call.leg.leg_uuid

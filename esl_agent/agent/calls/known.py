@@ -49,6 +49,7 @@ class Known(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     created_us: int
     as_of_us: int  # the call was up then, as far as the agent knew
     answered_us: int | None = None
+    is_up: bool = False  # the leg itself was there at `as_of_us`, and not only to come
     country: str = ""
     forwarded_from: str | None = None
     rule: str | None = None
@@ -65,6 +66,7 @@ def remember(
     *,
     as_of_us: int,
     answered_us: int | None = None,
+    is_up: bool = False,
 ) -> str:
     """The text for a call whose planned legs, with their carriers, are `legs`."""
     leg = priced.leg
@@ -82,6 +84,7 @@ def remember(
         created_us=leg.created_us,
         as_of_us=as_of_us,
         answered_us=answered_us,
+        is_up=is_up,
         forwarded_from=leg.forwarded_from,
         rule=priced.rule,
         tags=priced.tags,
@@ -103,7 +106,8 @@ def recall(text: str) -> Known:
 def newest(texts: Iterable[str | None]) -> Known:
     """The best of what was written of one leg: that it was answered, then the latest; raises KnownError.
 
-    One that can't be read does not matter where another can.
+    While nobody has answered, further legs may be to come: those that any of them names.  One that can't be
+    read does not matter where another can.
     """
     readable, error = [], KnownError("nothing is known of the call")
     for text in filter(None, texts):
@@ -113,7 +117,11 @@ def newest(texts: Iterable[str | None]) -> Known:
             error = unreadable
     if not readable:
         raise error
-    return max(readable, key=lambda known: (known.answered_us is not None, known.as_of_us))
+    best = max(readable, key=lambda known: (known.answered_us is not None, known.as_of_us))
+    if best.answered_us is not None:
+        return best
+    planned = max(readable, key=lambda known: len(known.legs))
+    return msgspec.structs.replace(best, legs=planned.legs, caller_leg_uuid=planned.caller_leg_uuid)
 
 
 def priced_of(known: Known, account_id: int, leg_uuid: str) -> Priced:

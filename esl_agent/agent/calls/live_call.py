@@ -50,4 +50,5 @@ def known_of(live: LiveCall, now_us: int) -> str:
         [(leg.leg_uuid, leg.carrier)],
         as_of_us=now_us,
         answered_us=live.call.answered_us,
+        is_up=True,
     )

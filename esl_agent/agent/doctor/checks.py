@@ -30,7 +30,7 @@ MODULES: Final = {
 PRIVILEGES: Final = {
     "accounts": "SELECT, UPDATE",
     "reservations": "SELECT, INSERT, UPDATE",
-    "answers": "SELECT, INSERT, DELETE",
+    "answers": "SELECT, INSERT, UPDATE, DELETE",
     "ledger": "INSERT",
     "cdrs": "SELECT, INSERT",
     "plans": "SELECT",

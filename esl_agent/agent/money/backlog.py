@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final
 
 from gevent.event import Event
 
 from esl_agent.agent.money.disk import Disk
 from esl_agent.store.journal import BEGINNING, Journal
-from esl_agent.store.journal_records import Record
+from esl_agent.store.journal_records import Record, Settlement
 from esl_agent.store.segments import Position
 
 #: Records in memory, at the most; a record takes some 3 KB there.
@@ -49,6 +50,12 @@ class Backlog:
         self._ends = self._journal.ends
         self._on_disk = waiting
         self._changed()
+
+    @property
+    def oldest_ended_us(self) -> int | None:
+        """When the call ended whose settlement waits the longest, of those in memory."""
+        waiting = (record for record, _ in chain(self._taken, self._memory))
+        return next((record.row.ended_us for record in waiting if isinstance(record, Settlement)), None)
 
     @property
     def written(self) -> Position:

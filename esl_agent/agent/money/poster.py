@@ -127,11 +127,17 @@ class Poster:
             total=row.charge.total,
             charged=result.charged,
             balance=result.balance,
+            currency=row.currency,
+            carrier=row.carrier,
             cause=row.hangup_cause,
             refused=row.refused,
             source=None if row.source is Source.LIVE else row.source,
         )
         if result.uncollected:
             self._log(
-                "CALL_UNCOLLECTED", leg=row.leg_uuid, account=row.account_id, uncollected=result.uncollected
+                "CALL_UNCOLLECTED",
+                leg=row.leg_uuid,
+                account=row.account_id,
+                uncollected=result.uncollected,
+                currency=row.currency,
             )

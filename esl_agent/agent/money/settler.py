@@ -88,6 +88,8 @@ class Settler:
         self._is_dropping = False  # answers
         self._lacking = ""  # size, free, or disk: what the journal lacks
         self._replay: _Replay | None = None
+        #: What the journal's folder and its disk have, as of the last upkeep.
+        self.room = Room(0, 0, "")
 
     def __len__(self) -> int:
         """What is not in Postgres yet."""
@@ -102,6 +104,16 @@ class Settler:
     def is_accepting(self) -> bool:
         """Whether what a new call will cost is sure to find room in the journal."""
         return not self._lacking
+
+    @property
+    def retries(self) -> int:
+        """How often Postgres had to be sent something again."""
+        return self._poster.retries
+
+    @property
+    def oldest_ended_us(self) -> int | None:
+        """When the call ended whose CDR waits the longest in the journal; None where none is known."""
+        return self._backlog.oldest_ended_us
 
     def open(self) -> None:
         """Take the journal, and what an earlier run left in it; raises JournalError."""
@@ -248,6 +260,7 @@ class Settler:
                 self._see(room)
 
     def _see(self, room: Room) -> None:
+        self.room = room
         sizes = {"size_mb": room.size // MB, "free_mb": room.free // MB}
         if room.lacking:
             self._lacks(room.lacking, "JOURNAL_FULL", **sizes)

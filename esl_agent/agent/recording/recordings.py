@@ -189,6 +189,10 @@ class Recordings:
     def run(self) -> None:
         self._queue.run(self._work)
 
+    def wait_empty(self, timeout_s: float) -> bool:
+        """Whether all that was heard is written within that time."""
+        return self._queue.wait_empty(timeout_s)
+
     def _work(self, batch: Sequence[Begun | Stopped]) -> None:
         for item in batch:
             measure = self.room.measure(item.begun.path) if isinstance(item, Stopped) else None

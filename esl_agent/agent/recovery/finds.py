@@ -174,7 +174,7 @@ def _itinerary_of(known: Known, hold: OpenHold, heard: Mapping[str, Heard], now_
     priced = priced_of(known, hold.account_id, hold.leg_uuid)
     own_heard = {leg_uuid: heard[leg_uuid] for leg_uuid in own if leg_uuid in heard}
     # What was tried before a leg that was answered was there as well.
-    was_there = bool(own_heard) or known.product is Product.INBOUND or known.rule is None
+    was_there = bool(own_heard) or known.is_up or known.product is Product.INBOUND or known.rule is None
     return Itinerary(
         priced=priced,
         caller_leg_uuid=known.caller_leg_uuid,

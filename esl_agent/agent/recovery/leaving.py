@@ -1,4 +1,7 @@
-"""Leaving: before the daemon stops, what is held for calls is made to last until another takes them up."""
+"""Leaving: before the daemon stops, what is held for calls is made to last until another takes them up.
+
+And that they are there is kept: if the switch leaves no file of one, it has its CDR all the same.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ PAUSE_S: Final = 0.02
 
 def leave(desk: Desk, holder: Holder, switchboard: Switchboard) -> None:
     """Ask for a whole grant for each call that has less, and have the switch's cuts moved."""
+    desk.keep_ringing()
     until_s = time.monotonic() + LEAVE_MAX_S
     live = list(desk.live)
     for first in range(0, len(live), AT_ONCE):

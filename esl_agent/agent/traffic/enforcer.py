@@ -91,7 +91,7 @@ class Enforcer:
             self._log("QUEUE_FULL", queue="traffic verdicts", limit=self._verdicts_max)
             return
         self._unwritten[new.key] = False
-        self._book.speak(new)
+        self._book.spoken.add(new)
         self._desk.accounts_changed({new.account_id})
 
     def _is_in_force(self, new: Restriction) -> bool:
@@ -113,7 +113,7 @@ class Enforcer:
                 self._log("DB_REFUSED", statement="restrictions", error=" ".join(str(error).split()))
                 self._tell(verdict, new, stored="refused")
             self._unwritten.pop(new.key, None)
-            self._book.unspeak(new)
+            self._book.spoken.drop(new)
 
     def _write(self, verdict: Verdict, new: Restriction) -> None:
         """Told when it is written, or when it is known that it can't be yet."""

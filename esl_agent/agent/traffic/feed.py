@@ -21,8 +21,8 @@ from esl_agent.store import traffic_calls as store
 
 #: A CDR is as old as its transaction's beginning, and seen at its end: so far back is read again each time …
 OVERLAP_US: Final = 1 * US_PER_S
-#: … and now and then so far, for those that took long: nothing on a server takes longer (store/pool.py), and
-#: what divides Tail and Past lies as far back.
+#: … and now and then so far, for those that took long: a statement is given up before ([database]
+#: statement_timeout_ms).  What divides Tail and Past lies as far back.
 LOOK_BACK_US: Final = 60 * US_PER_S
 LOOK_BACK_EVERY_US: Final = 20 * US_PER_S
 #: Rows remembered, not to be counted twice.  When more come within LOOK_BACK_US it looks back less far.
@@ -101,5 +101,5 @@ class Past:
             page = store.before(conn, self._place, self._since_us, self._start_us)
         for rows in page.slices():
             self._place = store.place_of(rows[-1])
-            yield [call for facts in rows if (call := counted(facts)) is not None]
+            yield store.calls_of(rows)
         self.is_read = not page.is_full

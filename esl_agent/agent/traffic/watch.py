@@ -25,7 +25,7 @@ from esl_agent.agent.traffic.rules import load_rules
 from esl_agent.agent.traffic.standing import Standing
 from esl_agent.config import TrafficConfig
 from esl_agent.core.traffic.call import CALL_US_MAX, TrafficCall
-from esl_agent.core.traffic.evidence import LOOKED_THROUGH_MAX, evidence, evidence_since_us
+from esl_agent.core.traffic.evidence import evidence, evidence_since_us
 from esl_agent.core.traffic.judge import Judge
 from esl_agent.core.traffic.rules import Rule, Subject
 from esl_agent.core.traffic.verdict import Verdict
@@ -183,5 +183,9 @@ class TrafficWatch:
     def _calls_of(self, verdict: Verdict, rule: Rule) -> Iterable[TrafficCall]:
         since_us = evidence_since_us(verdict, rule) - CALL_US_MAX
         with self._database.connection() as conn:
-            rows = store.of_account(conn, verdict.account_id, since_us, LOOKED_THROUGH_MAX)
-            return list(store.calls_of(rows))
+            page = store.of_account(conn, verdict.account_id, since_us)
+        calls: list[TrafficCall] = []
+        for rows in page.slices():
+            calls += store.calls_of(rows)
+            gevent.sleep(0)
+        return calls

@@ -42,10 +42,6 @@ class LiveCalls:
         live = self._desk.live.get(leg_uuid)
         return view_of(live, self._now_us()) if live else None
 
-    def views(self) -> Iterator[LiveView]:
-        now_us = self._now_us()
-        return (view_of(live, now_us) for live in list(self._desk.live.values()))
-
     def _in_turns(self) -> Iterator[list[LiveCall]]:
         """All there were at the beginning, some at a time; others get a turn between."""
         everybody = list(self._desk.live.values())

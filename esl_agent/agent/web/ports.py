@@ -9,9 +9,13 @@ from typing import Final
 from esl_agent.agent.admission.rehearsal import OneConnection, Stage
 from esl_agent.agent.book import Book
 from esl_agent.agent.calls.desk import Desk
+from esl_agent.agent.calls.switchboard import Switchboard
+from esl_agent.agent.calls.timers import Timers
 from esl_agent.agent.clock import calendar
 from esl_agent.agent.database import Database
 from esl_agent.agent.duty.duty import Duty
+from esl_agent.agent.inbox import Inbox
+from esl_agent.agent.money.holder import Holder
 from esl_agent.agent.money.settler import Settler
 from esl_agent.agent.policies import call_policy_of, operator_policy_of
 from esl_agent.agent.web.live import LiveCalls
@@ -21,6 +25,7 @@ from esl_agent.core.call_signals import MustEnd
 from esl_agent.core.leg import Product
 from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.errors import EslAgentError
+from esl_agent.noc.tally import Tally
 from esl_agent.store.pool import Connection
 from esl_agent.web.ports import Health, Killed, Ports, Quoted, Rehearsed
 
@@ -32,24 +37,30 @@ class NoPlanError(EslAgentError):
     """The account's plan is not known here, or not yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Of the daemon: those that something is told of, or that do something."""
 
     config: Config
     desk: Desk
     book: Book
+    holder: Holder
     settler: Settler
     database: Database
+    switchboard: Switchboard
+    timers: Timers
+    inbox: Inbox
     duty: Duty
-    now_us: Callable[[], int]
+    tally: Tally
+    now_us: Callable[[], int]  # by the switch's clock
     is_switch_up: Callable[[], bool]
 
 
-def ports_of(parts: Parts) -> Ports:
+def ports_of(parts: Parts, metrics: Callable[[str], tuple[bytes, str]]) -> Ports:
     return Ports(
         live=LiveCalls(parts.desk, parts.now_us),
         health=lambda: _health(parts),
+        metrics=metrics,
         now_us=parts.now_us,
         kill=lambda leg_uuid: _kill(parts, leg_uuid),
         quote=lambda conn, account_id, to, product: _quote(parts, conn, account_id, to, product),

@@ -8,6 +8,7 @@ import gevent
 from gevent.event import Event
 
 from esl_agent.agent.web.books import PooledBooks
+from esl_agent.agent.web.metrics import exposition_of
 from esl_agent.agent.web.ports import Parts, ports_of
 from esl_agent.noc.log import Log
 from esl_agent.switch.errors import DoorError
@@ -33,7 +34,7 @@ class Serving:
         self._acts = PooledBooks(url, config, log) if url else None
         context = Context(
             config,
-            ports_of(parts),
+            ports_of(parts, exposition_of(parts).render),
             self._reads,
             self._acts,
             Gate(config.web, self._reads, parts.now_us, log),

@@ -60,9 +60,12 @@ def number_for_pricing(number: Number) -> str:
 
 
 def cut_command(leg_uuid: str, after_s: int) -> str:
-    """The switch's API command that ends a leg, in a group that the agent can take back."""
+    """The switch's API command that ends a leg, in a group that the agent can take back.
+
+    Each kill is one of a thread of its own (`&`): many that are due at once don't wait for each other.
+    """
     leg = tokens.uuid(leg_uuid)
-    return f"sched_api +{after_s:d} cut_{leg} uuid_kill {leg} {CUT_CAUSE}"
+    return f"sched_api +{after_s:d} cut_{leg} uuid_kill {leg} {CUT_CAUSE}&"
 
 
 def account_token(account_id: int) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from esl_agent.core.admission.limits import Limits, TollFree
 from esl_agent.core.admission.reasons import Reason
+from esl_agent.core.numbering.number import NumberClass
+from esl_agent.core.tariff import NEVER_CHARGED
 from esl_agent.core.traffic.restriction import Restriction
 from esl_agent.core.traffic.verdict import Action
 
@@ -21,6 +23,20 @@ REASON_OF_ACTION: Final[Mapping[Action, Reason]] = MappingProxyType(
     }
 )
 _STRICTNESS: Final = (TollFree.FREE, TollFree.RATED, TollFree.OFF)
+
+
+def stopping(
+    restrictions: Iterable[Restriction],
+    number_class: NumberClass,
+    numbers: Collection[str],
+    *,
+    goes_out: bool,
+) -> Restriction | None:
+    """The first that stops such calls, in which `numbers` of ours take part; none stops a call for help."""
+    if number_class in NEVER_CHARGED:
+        return None
+    found = (each for each in restrictions if each.stops(number_class, numbers, goes_out=goes_out))
+    return next(found, None)
 
 
 def limits_under(limits: Limits, restrictions: Iterable[Restriction], when_off: TollFree) -> Limits:

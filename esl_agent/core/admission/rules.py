@@ -26,7 +26,7 @@ from esl_agent.core.admission.readings import (
 )
 from esl_agent.core.admission.reasons import Reason
 from esl_agent.core.admission.recording import recording_of
-from esl_agent.core.admission.restricted import REASON_OF_ACTION
+from esl_agent.core.admission.restricted import REASON_OF_ACTION, stopping
 from esl_agent.core.leg import Product
 from esl_agent.core.numbering.number import NumberClass
 from esl_agent.core.tariff import NEVER_CHARGED
@@ -88,13 +88,11 @@ def terms(question: Question, facts: Facts) -> Verdict | None:
 def traffic(question: Question, facts: Facts) -> Verdict | None:
     """Calls like this one are not suspended for what the account's traffic was like."""
     number_class = facts.number.number_class if facts.number else NumberClass.WORLD
+    # The toll-free option has a rule of its own: the operator may prefer to rate those calls.
+    suspensions = [each for each in facts.restrictions if each.action is not Action.TOLL_FREE_OFF]
     numbers = own_numbers(question, facts)
-    for each in facts.restrictions:
-        # The toll-free option has a rule of its own: the operator may prefer to rate those calls.
-        is_suspension = each.action is not Action.TOLL_FREE_OFF
-        if is_suspension and each.stops(number_class, numbers, goes_out=goes_out(question)):
-            return Refuse(REASON_OF_ACTION[each.action], by_and_until(each))
-    return None
+    by = stopping(suspensions, number_class, numbers, goes_out=goes_out(question))
+    return Refuse(REASON_OF_ACTION[by.action], by_and_until(by)) if by else None
 
 
 def number_understood(question: Question, facts: Facts) -> Verdict | None:

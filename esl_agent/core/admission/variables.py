@@ -25,7 +25,7 @@ ROUTES: Final = tuple(f"esl_route_{place}" for place in range(1, CARRIERS_TRIED_
 #: Between variables of `multiset`; no value holds it.
 _DELIMITER: Final = "~"
 #: Nothing that the switch expands, splits or takes off: no $ \\ ' " ~ % and no line ends.
-_VALUE: Final = re.compile(r"[A-Za-z0-9_.:;@/+=,|\[\]*# -]*", re.ASCII)
+_VALUE: Final = re.compile(r"[A-Za-z0-9_.:;@/+=,|\[\]*# &-]*", re.ASCII)
 _VARIABLE: Final = re.compile(r"[a-z_][a-z0-9_]{0,63}", re.ASCII)
 
 

@@ -69,7 +69,7 @@ class TrafficCall(NamedTuple):
 
     account_id: int
     leg_uuid: str
-    did: str  # the number of the account's: that was called, that shows as caller ID, or that forwards
+    did: str  # the account's number: that was called, shows as caller ID or forwards; "" where there is none
     is_outbound: bool
     number: str  # the other end
     country: str
@@ -100,10 +100,12 @@ def counted(cdr: CdrFacts) -> TrafficCall | None:
     at_us = min(cdr.ended_us, cdr.recorded_us)
     if at_us - cdr.created_us > CALL_US_MAX:
         return None
+    # One that was ended for a reason after it was answered did take place.
+    is_refused = cdr.refused is not None and not is_answered
     return TrafficCall(
         account_id=cdr.account_id,
         leg_uuid=cdr.leg_uuid,
-        did=_digits(cdr.forwarded_from or cdr.caller) if is_outbound else cdr.number,
+        did=_own_number(cdr, is_refused=is_refused) if is_outbound else cdr.number,
         is_outbound=is_outbound,
         number=cdr.number if is_outbound else _digits(cdr.caller),
         country=cdr.country,
@@ -113,10 +115,14 @@ def counted(cdr: CdrFacts) -> TrafficCall | None:
         spent=int(cdr.total * AMOUNT_UNITS),
         rate=int(cdr.rate_per_minute * RATE_UNITS),
         is_toll_free=is_outbound and cdr.number_class == _TOLL_FREE,
-        # One that was ended for a reason after it was answered did take place.
-        is_refused=cdr.refused is not None and not is_answered,
+        is_refused=is_refused,
         is_abandoned=not is_answered and not cdr.refused and cdr.hangup_cause == ABANDONED,
     )
+
+
+def _own_number(cdr: CdrFacts, *, is_refused: bool) -> str:
+    """Of a call out; what a phone sent and admission refused may be any number."""
+    return "" if is_refused else _digits(cdr.forwarded_from or cdr.caller)
 
 
 def _digits(text: str) -> str:

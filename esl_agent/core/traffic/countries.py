@@ -61,5 +61,9 @@ class Countries:
         """Spent at high rates in countries that are new."""
         return sum(spent for (country, _), spent in self._spent.items() if self.is_new(country))
 
+    def new(self) -> int:
+        """How many countries are new."""
+        return sum(self.is_new(country) for country in self._days)
+
     def is_new(self, country: str) -> bool:
         return country not in self._known and not self._days.get(country, 0) >> NEW_DAYS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from esl_agent.core.traffic.call import TrafficCall
 from esl_agent.core.traffic.measures import WAYS
@@ -40,7 +39,3 @@ def _shows(condition: Condition, verdict: Verdict, call: TrafficCall) -> bool:
 
 def _end(call: TrafficCall) -> tuple[int, str]:
     return call.at_us, call.leg_uuid
-
-
-#: Of an account's latest calls, so many are looked through for evidence.
-LOOKED_THROUGH_MAX: Final = 2_000

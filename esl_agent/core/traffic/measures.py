@@ -180,6 +180,10 @@ def _spend_factor(asked: Asked) -> Reading:
     return Reading(spent * hours, before)
 
 
+def _new_countries(asked: Asked) -> Reading:
+    return Reading(asked.tally.new_countries(), 1)
+
+
 def _new_country_spend(asked: Asked) -> Reading:
     return Reading(asked.tally.new_countries_spent(), AMOUNT_UNITS)
 
@@ -245,6 +249,11 @@ MEASURES: Final[Mapping[str, Measure]] = {
             "spend_factor", "what calls of the hour cost, in times of the account's usual hour",
             _ANSWERED, _spend_factor, _HOUR, habit=(Window.DAY, Window.MONTH),
             is_evidence=lambda call: call.spent > 0,
+        ),
+        Measure(
+            "new_countries", "countries called for the first time",
+            _ANSWERED, _new_countries, (Window.DAY,), (Way.OUT,), frozenset({"countries"}),
+            habit=(Window.MONTH,),
         ),
         Measure(
             "new_country_spend", "what calls at a high rate cost to countries called for the first time",

@@ -117,8 +117,8 @@ class Tally:
     def new_countries_spent(self) -> int:
         return self._countries.new_spent() if self._countries is not None else 0
 
-    def is_new(self, country: str) -> bool:
-        return self._countries is not None and self._countries.is_new(country)
+    def new_countries(self) -> int:
+        return self._countries.new() if self._countries is not None else 0
 
     def countries(self) -> frozenset[str]:
         """Called within 30 days, or known."""
