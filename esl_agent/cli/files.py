@@ -30,8 +30,9 @@ SOURCES: Final = {
 def files(what: str, folder: Path, overwrite: bool, as_json: bool) -> None:
     """Write what goes with the package to FOLDER.
 
-    The example configuration, FreeSWITCH's dialplan files, systemd's units, the migrations,
-    Prometheus' alert rules with Grafana's dashboard, or the HTTP API's description.
+    The example configuration, FreeSWITCH's dialplan files, the migrations,
+    systemd's units with logrotate's rule, Prometheus' alert rules with
+    Grafana's dashboard, or the HTTP API's description.
     """
     if what == OPENAPI:
         written = write_files({Path("openapi.json"): _openapi()}, folder, overwrite=overwrite)
