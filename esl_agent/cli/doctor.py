@@ -15,6 +15,7 @@ from rich.markup import escape
 from esl_agent import config as configuration
 from esl_agent.agent.doctor.checks import Finding, Findings, Verdict, check_database, check_switch
 from esl_agent.agent.doctor.folder_checks import check_cdr_files, check_journal, check_recordings
+from esl_agent.agent.doctor.traffic_checks import check_traffic
 from esl_agent.agent.doctor.web_checks import check_web
 from esl_agent.cli.database import config_option
 
@@ -60,4 +61,5 @@ def _findings(path: Path | None) -> Findings:
         check_cdr_files(config),
         check_web(config),
         check_recordings(config),
+        check_traffic(config),
     )

@@ -173,6 +173,20 @@ def test_a_folder_of_recordings_in_which_nothing_can_be_written(
     assert (code, "MB are free" in found["bad"][0]) == (1, True)
 
 
+def test_rules_of_traffic_that_are_wrong_are_a_line_each(
+    safe_url: str, customers: None, simulator: Simulator, tmp_path: Path
+) -> None:
+    _, found = examine(safe_url, simulator.port)
+    assert "traffic is watched by 10 rules (the rules as shipped)" in found["good"]
+    rules = tmp_path / "traffic.toml"
+    rules.write_text("[[rule]]\nname = 'x'\n[[rule]]\nname = 'y'\n")
+    code, found = examine(safe_url, simulator.port, ESL_AGENT_TRAFFIC_RULES_FILE=str(rules))
+    assert code == 1
+    assert found["bad"] == ["[[rule]] 1 (x): when is missing", "[[rule]] 2 (y): when is missing"]
+    _, found = examine(safe_url, simulator.port, ESL_AGENT_TRAFFIC_WATCH="false")
+    assert "traffic is not watched" in found["warning"]
+
+
 def test_every_fault_of_the_configuration_is_a_line() -> None:
     code, found = examine("postgresql:///x", 1, ESL_AGENT_LOG_LEVEL="loud", ESL_AGENT_BUDGET_GRANT_S="x")
     assert code == 1
