@@ -52,6 +52,8 @@ FOR_ALL_ACCOUNTS: Final = {
     ("store/restrictions.py", "select", "restrictions"),
     ("store/reconcile.py", "select", "cdrs"),
     ("store/traffic_calls.py", "select", "cdrs"),
+    # What the live page plots.
+    ("store/minutes.py", "select", "cdrs"),
 }
 
 TABLES = """
