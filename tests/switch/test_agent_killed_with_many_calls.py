@@ -40,7 +40,7 @@ ALL_OVER_S = 180.0
 #: that ran other tests besides, 15 % were left, and no kill was later than 0.61 s.  With 0.03 % the scheduler
 #: itself said that it came seconds late: then no thread is woken in time, whatever it is told.
 IDLE_PERCENT_MIN = 10.0
-#: The scheduler looks twice a second, and each kill is a thread that waits its turn: 0.7 and 1.15 s were seen.
+#: The scheduler looks twice a second, and each kill is a thread of its own: 0.7 and 1.15 s were seen.
 LATE_S_MAX = 1.5
 
 
