@@ -137,7 +137,7 @@ class Parts:
             self.now_us,
             may_act=self.may_act,
         )
-        self.switchboard = Switchboard(self.link.order, log, may_act=self.may_act, switch_us=self.now_us)
+        self.switchboard = Switchboard(self.link.order, log, may_act=self.may_act)
         self.desk = Desk(
             policy=call_policy_of(config.budget),
             book=self.book,

@@ -25,8 +25,6 @@ from esl_agent.switch.legs import CUT_CAUSE
 COMMAND_BYTES_MAX: Final = 256 * 1024
 CUT_AFTER_S_MAX: Final = 86_400
 CUT_GROUP_PREFIX: Final = "cut_"
-#: Smaller numbers are no time of this century.
-EPOCH_S_MIN: Final = 946_684_800
 
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,127}", re.ASCII)
@@ -141,22 +139,14 @@ def sched_cut(uuid: str, after_s: int) -> Api:
     whole seconds, 500 ms poll), in a thread of its own (`&`): in the scheduler's
     one thread a hundred that are due at once would wait for each other.  A
     second one adds a task: `sched_del` first.
+
+    Late is what a switch hears late.  A time by its clock would be exact, but
+    one that is past when the switch hears of it never fires.
     """
     if isinstance(after_s, bool) or not isinstance(after_s, int) or not 1 <= after_s <= CUT_AFTER_S_MAX:
         raise CommandError(f"a cut after {after_s!r} s: give whole seconds from 1 to {CUT_AFTER_S_MAX}")
-    return _sched_kill(f"+{after_s}", uuid)
-
-
-def sched_cut_at(uuid: str, at_s: int) -> Api:
-    """As `sched_cut`, by the switch's clock: however late it hears this.  One that is past never fires."""
-    if isinstance(at_s, bool) or not isinstance(at_s, int) or at_s < EPOCH_S_MIN:
-        raise CommandError(f"a cut at {at_s!r}: give whole seconds since 1970")
-    return _sched_kill(str(at_s), uuid)
-
-
-def _sched_kill(when: str, uuid: str) -> Api:
     leg = _uuid(uuid)
-    return Api(f"sched_api {when} {CUT_GROUP_PREFIX}{leg} uuid_kill {leg} {CUT_CAUSE}&")
+    return Api(f"sched_api +{after_s} {CUT_GROUP_PREFIX}{leg} uuid_kill {leg} {CUT_CAUSE}&")
 
 
 def sched_del(uuid: str) -> Api:

@@ -8,7 +8,7 @@ from typing import Final
 import gevent
 from gevent.event import Event
 
-from esl_agent.agent.calls.switchboard import CUT_BY_CLOCK_S, ROUND_TRIP_WINDOW_US, Switchboard
+from esl_agent.agent.calls.switchboard import ROUND_TRIP_WINDOW_US, Switchboard
 from esl_agent.switch.commands import Api
 from esl_agent.switch.errors import SwitchError
 
@@ -50,14 +50,6 @@ def test_a_cut_that_is_moved_twice_before_the_switch_answers_is_scheduled_once()
     gevent.idle()
     assert [line.split()[0] for line in switch.asked] == ["sched_del", "sched_api", "sched_del", "sched_api"]
     assert "+5" in switch.asked[-1]
-
-
-def test_a_cut_that_is_far_off_is_told_by_the_switchs_clock_and_a_near_one_by_its_distance() -> None:
-    switch = SlowSwitch()
-    board = Switchboard(switch.order, Words(), switch_us=lambda: 1_796_000_000_900_000)
-    board.arm_cut(LEG, CUT_BY_CLOCK_S, replaces=False)
-    board.arm_cut(LEG, CUT_BY_CLOCK_S - 1, replaces=False)
-    assert [line.split()[1] for line in switch.asked] == ["1796000020", "+19"]
 
 
 def test_a_leg_that_can_not_be_named_is_logged_and_nothing_is_sent() -> None:

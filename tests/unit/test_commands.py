@@ -23,10 +23,6 @@ LEG = "76a32f67-0256-4268-a1ba-e0317bb38fcb"
         (commands.uuid_dump(LEG), f"uuid_dump {LEG} json"),
         (commands.uuid_setvar(LEG, "esl_carrier", "gw-1"), f"uuid_setvar {LEG} esl_carrier gw-1"),
         (commands.sched_cut(LEG, 4), f"sched_api +4 cut_{LEG} uuid_kill {LEG} ALLOTTED_TIMEOUT&"),
-        (
-            commands.sched_cut_at(LEG, 1_796_000_000),
-            f"sched_api 1796000000 cut_{LEG} uuid_kill {LEG} ALLOTTED_TIMEOUT&",
-        ),
         (commands.sched_del(LEG), f"sched_del cut_{LEG}"),
         (
             commands.play(LEG, "tone_stream://%(200,100,800);loops=2"),
@@ -138,12 +134,6 @@ def test_a_leg_is_named_by_its_uuid_or_not_at_all(uuid: str) -> None:
 def test_a_cause_is_one_of_ours() -> None:
     with pytest.raises(CommandError, match="no cause that we give; there are: ALLOTTED_TIMEOUT, CALL_REJ"):
         commands.uuid_kill(LEG, "ALLOTED_TIMEOUT")
-
-
-@pytest.mark.parametrize("at_s", [0, 60, -1_796_000_000, 1_796_000_000.5, True, "1796000000", None])
-def test_a_cut_by_the_clock_is_set_to_a_time_of_this_century(at_s: object) -> None:
-    with pytest.raises(CommandError):
-        commands.sched_cut_at(LEG, at_s)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("after_s", [0, -1, 86_401, 1.5, True, "4", None])

@@ -8,7 +8,6 @@ from typing import Final
 
 from esl_agent.agent.calls.worst import Worst
 from esl_agent.agent.clock import monotonic_us
-from esl_agent.core.call_state import US_PER_S
 from esl_agent.noc.log import Log
 from esl_agent.switch import commands
 from esl_agent.switch.commands import Api, CommandError
@@ -18,9 +17,6 @@ from esl_agent.switch.errors import SwitchError
 IN_FLIGHT_MAX: Final = 5_000
 #: How long a long round trip is remembered: longer than a call takes from its last extension to its cut.
 ROUND_TRIP_WINDOW_US: Final = 10_000_000
-#: A cut that is so far off is told by the switch's clock: how late the switch hears of it does not matter.
-#: A nearer one might be past by that time, and never fire.
-CUT_BY_CLOCK_S: Final = 20
 #: What a command is thought to cost before that is measured, and the weight of a measurement.
 COMMAND_US: Final = 300.0
 COMMAND_WEIGHT: Final = 0.05
@@ -35,10 +31,7 @@ class Switchboard:
         log: Log,
         now_us: Callable[[], int] = monotonic_us,
         may_act: Callable[[], bool] = lambda: True,
-        switch_us: Callable[[], int] | None = None,
     ) -> None:
-        """`now_us` is monotonic, `switch_us` the switch's clock."""
-        self._switch_us = switch_us
         self._order = order
         self._log = log
         self._now_us = now_us
@@ -64,10 +57,7 @@ class Switchboard:
     def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None:
         def cut() -> list[Api]:
             before = [commands.sched_del(leg_uuid)] if replaces else []
-            if self._switch_us is None or after_s < CUT_BY_CLOCK_S:
-                return [*before, commands.sched_cut(leg_uuid, after_s)]
-            at_s = self._switch_us() // US_PER_S + after_s  # as the switch adds it up
-            return [*before, commands.sched_cut_at(leg_uuid, at_s)]
+            return [*before, commands.sched_cut(leg_uuid, after_s)]
 
         self._send_if_room(leg_uuid, cut)
 
