@@ -285,7 +285,7 @@ def test_a_standby_ends_when_it_is_told_to(pair: tuple[TwinProcess, TwinProcess]
 
 def test_twins_have_to_know_which_switch_they_are_twins_for(start: Start) -> None:
     nameless = start("one", ESL_AGENT_SWITCH_NAME="")
-    assert nameless.ended() == 1
+    assert nameless.ended() == 2
     assert "[twin] enabled needs [switch] name" in nameless.text()
 
 

@@ -67,7 +67,7 @@ def test_a_later_migration_is_applied_to_a_database_that_has_the_earlier_ones(
 def test_reservations_that_were_open_before_calls_were_counted_are_counted(
     postgres: EmbeddedPostgres, folder: Path
 ) -> None:
-    for path in sorted(folder.iterdir())[4:]:
+    for path in sorted(folder.glob("*.sql"))[4:]:
         path.unlink()
     with connected(postgres.ensure_database("uncounted", template="template0")) as conn:
         migrate(conn, folder)
@@ -97,7 +97,7 @@ def test_a_migration_changed_after_it_was_applied_is_refused_by_name(conn: Conne
 
 
 def test_a_database_newer_than_the_program_is_refused(conn: Connection, folder: Path) -> None:
-    max(folder.iterdir()).unlink()
+    max(folder.glob("*.sql")).unlink()
 
     with pytest.raises(MigrationError, match="install the newer version"):
         check(conn, folder)
