@@ -129,6 +129,7 @@ def daemon(folder: Path, url: str, switch_port: int) -> Iterator[int]:
         "ESL_AGENT_ADMISSION_OUTBOUND_PORT": str(port),
         "ESL_AGENT_ADMISSION_LOCAL_SOCKET": "",
         "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
+        "ESL_AGENT_TRAFFIC_WATCH": "false",  # these are a dialer's calls; traffic.py measures it
         "ESL_AGENT_LOG_FORMAT": "plain",
     }
     with (folder / "agent.log").open("wb") as output:

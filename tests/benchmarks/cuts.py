@@ -119,6 +119,7 @@ def _standing(
         "ESL_AGENT_ADMISSION_OUTBOUND_PORT": "0",
         "ESL_AGENT_ADMISSION_LOCAL_SOCKET": "",
         "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
+        "ESL_AGENT_TRAFFIC_WATCH": "false",  # these are a dialer's calls; traffic.py measures it
         "ESL_AGENT_LOG_FORMAT": "plain",
     }
     daemon = Child([sys.executable, "-m", "esl_agent", "run"], folder / "agent.log", environment)

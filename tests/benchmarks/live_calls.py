@@ -54,6 +54,7 @@ def measure(calls: int = CALLS, calls_per_second: float = CALLS_PER_SECOND) -> d
             "ESL_AGENT_LOG_FORMAT": "plain",
             "ESL_AGENT_LOG_LEVEL": "warning",
             "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
+            "ESL_AGENT_TRAFFIC_WATCH": "false",  # these are a dialer's calls; traffic.py measures it
             "ESL_AGENT_ADMISSION_OUTBOUND_PORT": "0",
             "ESL_AGENT_ADMISSION_LOCAL_SOCKET": "",
         }

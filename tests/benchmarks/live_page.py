@@ -121,6 +121,7 @@ def _agent(stack: ExitStack, folder: Path, url: str, conn: Connection, calls: in
         "ESL_AGENT_LOG_FORMAT": "plain",
         "ESL_AGENT_LOG_LEVEL": "warning",
         "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
+        "ESL_AGENT_TRAFFIC_WATCH": "false",  # these are a dialer's calls; traffic.py measures it
         "ESL_AGENT_ADMISSION_OUTBOUND_PORT": "0",
         "ESL_AGENT_ADMISSION_LOCAL_SOCKET": "",
         "ESL_AGENT_WEB_PORT": str(port),

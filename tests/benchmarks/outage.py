@@ -117,6 +117,7 @@ def _run(
             "ESL_AGENT_ADMISSION_CACHED_CALL_MAX": "0.0500",
             "ESL_AGENT_ADMISSION_CACHED_ACCOUNT_MAX": "100.0000",
             "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
+            "ESL_AGENT_TRAFFIC_WATCH": "false",  # these are a dialer's calls; traffic.py measures it
             "ESL_AGENT_LOG_FORMAT": "plain",
         }
         with process(["run"], folder / "agent.log", environment) as agent:

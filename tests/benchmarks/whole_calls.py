@@ -112,6 +112,7 @@ def _load(
             "ESL_AGENT_DATABASE_URL": url,
             "ESL_AGENT_SWITCH_PORT": said(switch_log, r"127\.0\.0\.1:(\d+)", switch),
             "ESL_AGENT_JOURNAL_FOLDER": str(folder / "journal"),
+            "ESL_AGENT_TRAFFIC_WATCH": "false",  # these are a dialer's calls; traffic.py measures it
             "ESL_AGENT_LOG_FORMAT": "plain",
         }
         with process(["run"], folder / "agent.log", environment) as agent:

@@ -39,6 +39,14 @@ ANSWER_KEPT_S: Final = 0.5
 SETTLEMENT: Final = b'"record":"settlement"'
 ANSWER: Final = b'"record":"answer"'
 
+#: Traffic of the stage is a dialer's: it is watched, but nobody is kept from calling for it.
+TRAFFIC_RULES: Final = """
+[[rule]]
+name = "short-calls"
+when = [{ measure = "short_share", direction = "out", window = "24h", above = 0.15, sample = 100 }]
+do = "alert"
+"""
+
 _LEG: Final = re.compile(r" leg=([0-9a-f-]{36})")
 
 Sections = Mapping[str, Mapping[str, object]]
@@ -69,10 +77,13 @@ class Agent:
         self.journal = folder / f"{name}-journal"
         self._settings = folder / f"{name}.toml"
         url = f"postgresql://postgres@{LOOPBACK}:{self.to_postgres.port}/{database}"
+        rules = folder / "traffic.toml"
+        rules.write_text(TRAFFIC_RULES)
         ways: Sections = {
             "database": {"url": f"{url}?sslmode=disable&gssencmode=disable"},
             "switch": {"port": self.to_switch.port},
             "journal": {"folder": str(folder / f"{name}-journal")},
+            "traffic": {"rules_file": str(rules)},
         }
         self._settings.write_text(_toml(ways, *settings))
 
