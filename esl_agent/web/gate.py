@@ -28,8 +28,6 @@ from esl_agent.web.limiter import Limiter, neighbourhood
 from esl_agent.web.ports import Books
 from esl_agent.web.problems import ProblemError
 
-#: Where the page keeps a token, for an EventSource sends no header of its own.
-COOKIE: Final = "esl_agent_token"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Lines of the log a second about wrong tokens, and at once.
 REFUSALS_TOLD_PER_S, REFUSALS_TOLD_BURST = 1, 10
@@ -84,8 +82,7 @@ class Gate:
             return
         origin = req.get_header("Origin")
         is_same = origin is None or _host_in(origin) == (req.get_header("Host") or "").lower()
-        by_cookie_alone = origin is None and not req.get_header("Authorization") and COOKIE in req.cookies
-        if not is_same or by_cookie_alone or req.get_header("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        if not is_same or req.get_header("Sec-Fetch-Site") in ("cross-site", "same-site"):
             raise ProblemError(
                 HTTPStatus.FORBIDDEN,
                 "this came from another site's page",
@@ -149,10 +146,10 @@ class _Unauthorized(ProblemError):
 
 
 def _secret_of(req: falcon.Request) -> str | None:
-    """What was shown, by a program in a header, by the page in a cookie; None for nothing."""
+    """What was shown; None for nothing."""
     header = req.get_header("Authorization")
     if header is None:
-        return req.cookies.get(COOKIE) or None
+        return None
     scheme, _, secret = header.partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
 
