@@ -25,7 +25,6 @@ from contextlib import ExitStack, contextmanager, suppress  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 from decimal import Decimal  # noqa: E402
 from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import monotonic, sleep  # noqa: E402
 from typing import Any, Final  # noqa: E402
 
@@ -36,12 +35,12 @@ from esl_agent.lab.ports import free_port  # noqa: E402
 from esl_agent.store.accounts import NewAccount, add_account, top_up  # noqa: E402
 from esl_agent.store.carriers import put_carrier  # noqa: E402
 from esl_agent.store.decks import DeckImport, import_deck  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.ledger import check  # noqa: E402
 from esl_agent.store.migrations import migrate  # noqa: E402
 from esl_agent.store.numbers import OwnedNumber, add_number  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
 from esl_agent.store.routes import put_routes  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 
 CALLS_PER_SECOND: Final = 300
 SECONDS: Final = 20
@@ -56,12 +55,7 @@ RELEASED_TIMEOUT_S: Final = 15.0
 
 def measure(calls_per_second: float = CALLS_PER_SECOND, seconds: float = SECONDS) -> dict[str, float]:
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="esl-agent-bench-")))
-        folder.chmod(0o755)
-        server = EmbeddedPostgres(folder)
-        stack.callback(server.remove)
-        server.start()
-        url = server.ensure_database("bench")
+        folder, _, url = stack.enter_context(place())
         conn = stack.enter_context(connected(url))
         furnish(conn)
         switch = stack.enter_context(process([sys.executable, "-m", "tests.benchmarks.asking_switch"]))

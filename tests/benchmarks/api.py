@@ -17,15 +17,12 @@ import sys  # noqa: E402
 from contextlib import ExitStack  # noqa: E402
 from datetime import UTC, datetime, timedelta  # noqa: E402
 from http.client import HTTPConnection  # noqa: E402
-from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import monotonic, sleep  # noqa: E402
 from typing import Any, Final  # noqa: E402
 
 import gevent  # noqa: E402
 
 from esl_agent.lab.ports import free_port  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
 from tests.benchmarks.admission import (  # noqa: E402
     ACCOUNTS,
@@ -37,6 +34,7 @@ from tests.benchmarks.admission import (  # noqa: E402
     percentile,
     process,
 )
+from tests.benchmarks.database import place  # noqa: E402
 
 LIVE_CALLS: Final = 5_000
 CALLS_PER_SECOND: Final = 200
@@ -53,12 +51,7 @@ LISTS: Final = {
 
 def measure(live_calls: int = LIVE_CALLS, seconds: float = SECONDS) -> dict[str, float]:
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="esl-agent-bench-")))
-        folder.chmod(0o755)
-        server = EmbeddedPostgres(folder)
-        stack.callback(server.remove)
-        server.start()
-        url = server.ensure_database("bench")
+        folder, _, url = stack.enter_context(place())
         conn = stack.enter_context(connected(url))
         furnish(conn)
         _write_cdrs(conn)

@@ -14,7 +14,6 @@ import os  # noqa: E402
 import time  # noqa: E402
 from decimal import Decimal  # noqa: E402
 from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from typing import Any, Final  # noqa: E402
 
 from gevent.event import Event  # noqa: E402
@@ -30,9 +29,9 @@ from esl_agent.simulator.config import SimulatorConfig  # noqa: E402
 from esl_agent.simulator.core import Core  # noqa: E402
 from esl_agent.simulator.plan import CallPlan  # noqa: E402
 from esl_agent.store.accounts import NewAccount, add_account, top_up  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.migrations import migrate  # noqa: E402
 from esl_agent.store.pool import connected, open_pool  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 
 CALLS_PER_S: Final = 100
 NOW_US: Final = 1_795_400_040_000_000
@@ -60,18 +59,12 @@ class NoDesk:
 
 def measure() -> dict[str, float]:
     """CPU of one pass at 100 calls a second, and files a second where legs are settled from them."""
-    with TemporaryDirectory(prefix="esl-agent-bench-") as folder:
-        server = EmbeddedPostgres(Path(folder))
-        try:
-            server.start()
-            files = Path(folder) / "json_cdr"
-            url = server.ensure_database("bench")
-            config = parse({"cdr_files": {"folder": str(files)}}, {}, source="the benchmark")
-            _write(files)
-            settle_s = _settle(url, config)
-            sweep_s, sweep_cpu_s = _sweep(url, config)
-        finally:
-            server.remove()
+    with place() as (folder, _, url):
+        files = folder / "json_cdr"
+        config = parse({"cdr_files": {"folder": str(files)}}, {}, source="the benchmark")
+        _write(files)
+        settle_s = _settle(url, config)
+        sweep_s, sweep_cpu_s = _sweep(url, config)
     swept = 2 * CALLS_PER_S * SECTION.every_s
     return {
         "cdr_files_settled_per_s": round(2 * CALLS / settle_s),

@@ -20,7 +20,6 @@ from contextlib import contextmanager  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 from decimal import Decimal  # noqa: E402
 from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import monotonic  # noqa: E402
 from typing import Any, Final, cast  # noqa: E402
 from uuid import uuid4  # noqa: E402
@@ -44,10 +43,10 @@ from esl_agent.simulator.simulator import Simulator  # noqa: E402
 from esl_agent.simulator.traffic import TrafficConfig  # noqa: E402
 from esl_agent.store.accounts import NewAccount, add_account, top_up  # noqa: E402
 from esl_agent.store.decks import DeckImport, import_deck  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.ledger import check  # noqa: E402
 from esl_agent.store.migrations import migrate  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 
 CALLS: Final = 1_000
 CALLS_OF_AN_ACCOUNT: Final = 5
@@ -75,18 +74,9 @@ BOOKS: Final = """
 
 
 def measure() -> dict[str, float]:
-    with TemporaryDirectory(prefix="esl-agent-bench-") as made:
-        folder = Path(made)
-        folder.chmod(0o755)
-        server = EmbeddedPostgres(folder)
-        try:
-            server.start()
-            url = server.ensure_database("bench")
-            with connected(url) as conn:
-                _furnish(conn)
-                figures = _cuts(folder, url, conn) | _cpu(folder, url)
-        finally:
-            server.remove()
+    with place() as (folder, _, url), connected(url) as conn:
+        _furnish(conn)
+        figures = _cuts(folder, url, conn) | _cpu(folder, url)
     return figures | _memory()
 
 

@@ -13,15 +13,14 @@ import json  # noqa: E402
 import random  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import perf_counter  # noqa: E402
 from typing import Final  # noqa: E402
 
 from esl_agent.cli.deck import read_deck, write_deck  # noqa: E402
 from esl_agent.store.decks import DeckImport, load_deck_history  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.migrations import migrate  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 
 ROWS: Final = 200_000
 ROUNDS: Final = 3
@@ -29,18 +28,12 @@ ROUNDS: Final = 3
 
 def measure() -> dict[str, float]:
     """The best of a few imports, each a new version, and of as many loads into memory."""
-    with TemporaryDirectory(prefix="esl-agent-bench-") as folder:
-        file = Path(folder) / "deck.csv"
+    with place() as (folder, _, url), connected(url) as conn:
+        file = folder / "deck.csv"
         _write(file)
-        server = EmbeddedPostgres(Path(folder))
-        try:
-            server.start()
-            with connected(server.ensure_database("bench")) as conn:
-                migrate(conn)
-                imports = [_import(conn, file) for _ in range(ROUNDS)]
-                loads = [_load(conn) for _ in range(ROUNDS)]
-        finally:
-            server.remove()
+        migrate(conn)
+        imports = [_import(conn, file) for _ in range(ROUNDS)]
+        loads = [_load(conn) for _ in range(ROUNDS)]
     return {
         "deck_rows": ROWS,
         "deck_import_200k_s": round(min(imports), 2),

@@ -16,16 +16,15 @@ import json  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import perf_counter  # noqa: E402
 from typing import Final, TypeVar  # noqa: E402
 
 from esl_agent.store.cdrs import CdrRow  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.journal import MB, Journal, JournalLimits  # noqa: E402
 from esl_agent.store.journal_records import Record, Settlement, decode, encode  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
 from esl_agent.store.settle import settle_many  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 from tests.benchmarks.settle import ACCOUNTS, furnish, hold, some_row  # noqa: E402
 
 Result = TypeVar("Result")
@@ -38,15 +37,8 @@ SETTLED_BATCHES: Final = 200
 
 
 def measure() -> dict[str, float]:
-    with TemporaryDirectory(prefix="esl-agent-bench-") as folder:
-        figures = _coding() | _keeping(Path(folder))
-        server = EmbeddedPostgres(Path(folder))
-        try:
-            server.start()
-            with connected(server.ensure_database("bench")) as conn:
-                return figures | _settling(conn, Path(folder))
-        finally:
-            server.remove()
+    with place() as (folder, _, url), connected(url) as conn:
+        return _coding() | _keeping(folder) | _settling(conn, folder)
 
 
 def _rows(count: int) -> list[CdrRow]:

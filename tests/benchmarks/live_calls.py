@@ -15,12 +15,11 @@ import json  # noqa: E402
 import sys  # noqa: E402
 from contextlib import ExitStack  # noqa: E402
 from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import monotonic, sleep  # noqa: E402
 from typing import Any, Final  # noqa: E402
 
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 from tests.benchmarks.whole_calls import ACCOUNTS, _cpu_s, furnish, process, said  # noqa: E402
 
 CALLS: Final = 10_000
@@ -36,12 +35,7 @@ TALK_MS: Final = 900_000
 def measure(calls: int = CALLS, calls_per_second: float = CALLS_PER_SECOND) -> dict[str, float]:
     """The figures of `calls` that are up at once."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="esl-agent-bench-")))
-        folder.chmod(0o755)
-        server = EmbeddedPostgres(folder)
-        stack.callback(server.remove)
-        server.start()
-        url = server.ensure_database("bench")
+        folder, _, url = stack.enter_context(place())
         conn = stack.enter_context(connected(url))
         furnish(conn)
         accounts = [f"--account={account_id}" for account_id in range(1001, 1001 + ACCOUNTS)]

@@ -19,7 +19,6 @@ from contextlib import ExitStack, contextmanager  # noqa: E402
 from dataclasses import replace  # noqa: E402
 from http.client import HTTPConnection  # noqa: E402
 from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import monotonic, perf_counter, sleep  # noqa: E402
 from typing import Any, Final  # noqa: E402
 
@@ -33,10 +32,10 @@ from esl_agent.core.call import begin_held  # noqa: E402
 from esl_agent.core.money import amount  # noqa: E402
 from esl_agent.core.numbering.number import Number, NumberClass  # noqa: E402
 from esl_agent.lab.ports import LOOPBACK, free_port  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
 from esl_agent.web.live.feed import Feed  # noqa: E402
 from esl_agent.web.live.tables import Table  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 from tests.benchmarks.live_calls import TALK_MS, _wait_up  # noqa: E402
 from tests.benchmarks.whole_calls import ACCOUNTS, _cpu_s, furnish, process, said  # noqa: E402
 from tests.fixtures.call_steps import LEG, PRICE  # noqa: E402
@@ -58,12 +57,7 @@ FIRST_ROWS: Final = """() => new Promise((resolve) => {
 def measure(calls: int = CALLS) -> dict[str, float]:
     figures = _feed_alone(calls)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="esl-agent-bench-")))
-        folder.chmod(0o755)
-        server = EmbeddedPostgres(folder)
-        stack.callback(server.remove)
-        server.start()
-        url = server.ensure_database("bench")
+        folder, _, url = stack.enter_context(place())
         conn = stack.enter_context(connected(url))
         furnish(conn)
         pid, port = _agent(stack, folder, url, conn, calls)

@@ -23,7 +23,6 @@ from dataclasses import replace  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import sleep  # noqa: E402
 from typing import Any, Final  # noqa: E402
 
@@ -37,6 +36,7 @@ from esl_agent.store.limits import change_limits  # noqa: E402
 from esl_agent.store.numbers import OwnedNumber, add_number  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
 from esl_agent.store.routes import put_routes  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 from tests.benchmarks.whole_calls import ACCOUNTS, FINISH_TIMEOUT_S, audit, furnish, process, said  # noqa: E402
 
 SECONDS: Final = 60
@@ -71,12 +71,7 @@ def measure(seconds: float = SECONDS, calls_per_second: float = CALLS_PER_SECOND
 
 def _measure(policy: str, seconds: float, calls_per_second: float) -> dict[str, float]:
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="esl-agent-bench-")))
-        folder.chmod(0o755)
-        server = EmbeddedPostgres(folder)
-        stack.callback(server.remove)
-        server.start()
-        url = server.ensure_database("bench")
+        folder, server, url = stack.enter_context(place())
         with connected(url) as conn:
             _furnish(conn)
         gone, back = _run(folder, server, url, policy, seconds, calls_per_second)

@@ -16,8 +16,6 @@ import json  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from dataclasses import replace  # noqa: E402
 from decimal import Decimal  # noqa: E402
-from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import perf_counter, time_ns  # noqa: E402
 from typing import Final  # noqa: E402
 from uuid import uuid4  # noqa: E402
@@ -27,11 +25,11 @@ from esl_agent.core.price import Price  # noqa: E402
 from esl_agent.core.rating import US_PER_S, rate_leg  # noqa: E402
 from esl_agent.store.accounts import NewAccount, add_account, top_up  # noqa: E402
 from esl_agent.store.cdrs import CdrRow, Source  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.holds import HoldRequest, hold_many  # noqa: E402
 from esl_agent.store.migrations import migrate  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
 from esl_agent.store.settle import settle_many  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 
 ACCOUNTS: Final = 500
 BATCH: Final = 300
@@ -55,14 +53,8 @@ PRICE: Final = Price(
 
 def measure() -> dict[str, float]:
     """Legs a second through holds, settlements and both, and through hand-overs."""
-    with TemporaryDirectory(prefix="esl-agent-bench-") as folder:
-        server = EmbeddedPostgres(Path(folder))
-        try:
-            server.start()
-            with connected(server.ensure_database("bench")) as conn:
-                return _measure(conn)
-        finally:
-            server.remove()
+    with place() as (_, _, url), connected(url) as conn:
+        return _measure(conn)
 
 
 def furnish(conn: Connection) -> None:

@@ -19,13 +19,12 @@ import sys  # noqa: E402
 from contextlib import ExitStack  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import sleep  # noqa: E402
 from typing import Final  # noqa: E402
 
 from esl_agent.lab.child import Child, wait_until  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.pool import connected  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 from tests.benchmarks.whole_calls import furnish  # noqa: E402
 
 KILLS: Final = 20
@@ -64,12 +63,7 @@ class Twin:
 
 def measure(kills: int = KILLS, calls: int = CALLS) -> dict[str, float]:
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="esl-agent-bench-")))
-        folder.chmod(0o755)
-        server = EmbeddedPostgres(folder)
-        stack.callback(server.remove)
-        server.start()
-        url = server.ensure_database("bench")
+        folder, _, url = stack.enter_context(place())
         with connected(url) as conn:
             furnish(conn)
         port = _switch(stack, folder, calls)

@@ -19,7 +19,6 @@ from contextlib import contextmanager  # noqa: E402
 from datetime import UTC, datetime, timedelta  # noqa: E402
 from pathlib import Path  # noqa: E402
 from random import Random  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import perf_counter, process_time  # noqa: E402
 from typing import Final  # noqa: E402
 
@@ -29,9 +28,9 @@ from esl_agent.core.traffic.call import TrafficCall  # noqa: E402
 from esl_agent.core.traffic.judge import Judge  # noqa: E402
 from esl_agent.store import traffic_calls  # noqa: E402
 from esl_agent.store.cdrs import ensure_partitions  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
 from esl_agent.store.settle import settle_many  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 from tests.benchmarks.settle import ACCOUNTS as PAYERS  # noqa: E402
 from tests.benchmarks.settle import furnish, some_row  # noqa: E402
 
@@ -52,14 +51,8 @@ BATCH: Final = 300
 
 
 def measure() -> dict[str, float]:
-    with TemporaryDirectory(prefix="esl-agent-bench-") as folder:
-        server = EmbeddedPostgres(Path(folder))
-        try:
-            server.start()
-            with connected(server.ensure_database("bench")) as conn:
-                feeding = _feeding(conn)
-        finally:
-            server.remove()
+    with place() as (_, _, url), connected(url) as conn:
+        feeding = _feeding(conn)
     counting = _counting() | _busy()
     per_call_us = counting["count_and_judge_us"] + feeding["read_us_per_cdr"]
     percent = round(per_call_us * CALLS_PER_SECOND / US_PER_S * 100, 1)

@@ -24,18 +24,17 @@ from contextlib import ExitStack, contextmanager  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 from decimal import Decimal  # noqa: E402
 from pathlib import Path  # noqa: E402
-from tempfile import TemporaryDirectory  # noqa: E402
 from time import monotonic, sleep  # noqa: E402
 from typing import Any, Final  # noqa: E402
 
 from esl_agent.core.deck_file import parse_deck  # noqa: E402
 from esl_agent.store.accounts import NewAccount, add_account, top_up  # noqa: E402
 from esl_agent.store.decks import DeckImport, import_deck  # noqa: E402
-from esl_agent.store.embedded import EmbeddedPostgres  # noqa: E402
 from esl_agent.store.ledger import check  # noqa: E402
 from esl_agent.store.migrations import migrate  # noqa: E402
 from esl_agent.store.numbers import OwnedNumber, add_number  # noqa: E402
 from esl_agent.store.pool import Connection, connected  # noqa: E402
+from tests.benchmarks.database import place  # noqa: E402
 
 CALLS_PER_SECOND: Final = 1_500
 SECONDS: Final = 60
@@ -68,12 +67,7 @@ STEADY: Final = """
 def measure(calls_per_second: float = CALLS_PER_SECOND, seconds: float = SECONDS) -> dict[str, float]:
     """What was reached, and what every leg's record says."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="esl-agent-bench-")))
-        folder.chmod(0o755)
-        server = EmbeddedPostgres(folder)
-        stack.callback(server.remove)
-        server.start()
-        url = server.ensure_database("bench")
+        folder, _, url = stack.enter_context(place())
         with connected(url) as conn:
             furnish(conn)
             return _load(folder, url, calls_per_second, seconds, conn)
