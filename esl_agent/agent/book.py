@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from gevent.lock import RLock
+
 from esl_agent.agent.database import OUTAGE, Connects
 from esl_agent.agent.traffic.spoken import Spoken
 from esl_agent.core.admission.carriers import Carrier
@@ -99,6 +101,8 @@ class Book:
         self.departments: Mapping[str, Department] = {}  # by number, digits
         self._payers: dict[int, Payer | None] = {}
         self.spoken = Spoken()
+        # One reading at a time: an older one that takes longer must not undo a newer one.
+        self._reading = RLock()
 
     # Keeping it up to date.
 
@@ -107,14 +111,14 @@ class Book:
         self.load_tariffs()
         self.refresh()
 
-    def load_tariffs(self, known: KnownDecks | None = None) -> None:
-        """Read plans, decks and routes again; decks that are `known` are taken as they are."""
-        with self._database.connection() as conn:
-            self._tariffs = _read_tariffs(conn, known or {})
-        self._decks_since_us = None
+    def load_tariffs(self, *, keeps_decks: bool = False) -> None:
+        """Read plans, decks and routes again; with `keeps_decks` versions that are in mind are not read."""
+        with self._reading, self._database.connection() as conn:
+            self._tariffs = _read_tariffs(conn, self.known_decks() if keeps_decks else {})
+            self._decks_since_us = None
 
     def load_routes(self) -> None:
-        with self._database.connection() as conn:
+        with self._reading, self._database.connection() as conn:
             self._tariffs = replace(self._tariffs, routes=routes.load_all(conn))
 
     def refresh(self) -> None:
@@ -124,11 +128,11 @@ class Book:
         self.refresh_payers(self.accounts_in_use())
 
     def refresh_numbers(self) -> None:
-        with self._database.connection() as conn:
+        with self._reading, self._database.connection() as conn:
             self._numbers = numbers.load_all(conn)
 
     def refresh_departments(self) -> None:
-        with self._database.connection() as conn:
+        with self._reading, self._database.connection() as conn:
             self.departments = departments.load_all(conn)
 
     def refresh_payers(self, account_ids: Collection[int]) -> None:
@@ -136,9 +140,9 @@ class Book:
         in_use = [account_id for account_id in account_ids if account_id in self._payers]
         if not in_use:
             return
-        with self._database.connection() as conn:
+        with self._reading, self._database.connection() as conn:
             read = _read_payers(conn, in_use)
-        self._payers.update({account_id: read.get(account_id) for account_id in in_use})
+            self._payers.update({account_id: read.get(account_id) for account_id in in_use})
 
     def through(self, database: Connects) -> Book:
         """The same tariffs and numbers as they are now; accounts are read afresh, over another connection."""
@@ -293,13 +297,13 @@ class Book:
         """Read the versions that were in effect then; False where they were read already."""
         if self._decks_since_us is not None and at_us >= self._decks_since_us:
             return False
-        known = self.known_decks()
-        with self._database.connection() as conn:
+        with self._reading, self._database.connection() as conn:
+            known = self.known_decks()
             histories = {
                 name: decks.load_deck_history(conn, name, at_us, known) for name in self._tariffs.decks
             }
-        self._tariffs = replace(self._tariffs, decks=histories)
-        self._decks_since_us = at_us
+            self._tariffs = replace(self._tariffs, decks=histories)
+            self._decks_since_us = at_us
         return True
 
     def _price(self, leg: Leg, *, is_over: bool) -> Priced | None:

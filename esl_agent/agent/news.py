@@ -30,7 +30,7 @@ class News:
         what = {change.what for change in changes}
         is_all = Changed.EVERYTHING in what
         if is_all or Changed.TARIFFS in what:
-            self._book.load_tariffs(self._book.known_decks())
+            self._book.load_tariffs(keeps_decks=True)
             gc.freeze()  # or the collector would walk through every rate again and again
         elif Changed.ROUTES in what:
             self._book.load_routes()

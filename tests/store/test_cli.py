@@ -89,8 +89,8 @@ def test_a_name_can_t_colour_or_clear_the_operator_s_terminal(told: Command) -> 
     ("arguments", "text"),
     [
         (["account", "show", "9999"], "there is no account 9999"),
-        (["account", "show", "0"], "0 is not in the range"),
-        (["account", "show", "Roy"], "not a valid integer"),
+        (["account", "show", "0"], "isn't an account's number"),
+        (["account", "show", "Roy"], "isn't an account's number"),
         (["account", "top-up", "1001", "1.23456", "--reference", "r"], "more than 4 decimals"),
         (["account", "top-up", "1001", "1e30", "--reference", "r"], "not an amount between"),
         (["account", "top-up", "1001", "NaN", "--reference", "r"], "not an amount between"),
