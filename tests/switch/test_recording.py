@@ -69,6 +69,8 @@ def books_url(new_database: Callable[[], str]) -> str:
 
 
 def an_agent(switch: PrivateSwitch, url: str, folder: Path, when_failed: str) -> AgentProcess:
+    for path in switch.cdr_folder.glob("*.cdr.json"):
+        path.unlink()  # of calls that other tests placed, which the books of these don't know
     more = SETTINGS.format(cdrs=switch.cdr_folder, folder=recordings_of(switch), when_failed=when_failed)
     return AgentProcess(switch, url, folder, more=more)
 

@@ -161,7 +161,7 @@ def test_a_fault_of_the_program_is_a_line_too(
 
 def test_a_reader_that_goes_away_is_no_fault() -> None:
     first = subprocess.run(
-        f"{sys.executable} -m esl_agent quote 911 --seconds 1 --json | head -c 1",
+        f"{shlex.quote(sys.executable)} -m esl_agent quote 911 --seconds 1 --json | head -c 1",
         shell=True, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert first.stdout == "{"

@@ -26,8 +26,10 @@ def analyze(*arguments: str) -> str:
 
 
 def runnable(unit: Path, folder: Path) -> Path:
-    """The unit with a program that is there."""
-    text = unit.read_text().replace("/opt/esl-agent/bin/esl-agent", sys.executable)
+    """The unit with a program that is there, under a path without spaces."""
+    program = folder / "esl-agent"
+    program.symlink_to(sys.executable)
+    text = unit.read_text().replace("/opt/esl-agent/bin/esl-agent", str(program))
     copy = folder / unit.name
     copy.write_text(text)
     return copy
