@@ -20,7 +20,8 @@ pytestmark = pytest.mark.switch
 
 CALLS = 50
 UPGRADED = 10
-#: Recovery alone reads the files; the sweeper comes once an hour.  Fifty short calls are a dialer's: here they may be.
+#: Recovery alone reads the files; the sweeper comes once an hour.  Fifty short calls are a dialer's, and
+#: would be stopped.
 FILES = """
 [traffic]
 watch = false
