@@ -74,10 +74,8 @@ class _Words:
     """What the words of the log and the reasons of refusals mean, and what to do about each."""
 
     def __init__(self) -> None:
-        words = {word: {"meaning": entry.meaning, "action": entry.action} for word, entry in WORDS.items()}
-        reasons = {
-            reason: {"meaning": each.meaning, "action": each.action} for reason, each in REFUSALS.items()
-        }
+        words = {word: _explained(entry) for word, entry in WORDS.items()}
+        reasons = {reason: _explained(refusal) for reason, refusal in REFUSALS.items()}
         self._encoded = msgspec.json.encode({"words": words, "reasons": reasons})
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
