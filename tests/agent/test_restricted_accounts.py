@@ -113,8 +113,8 @@ def test_the_next_call_is_refused_with_the_reason_and_what_is_not_suspended_goes
     exchange.call(**to_did())
     exchange.call(number="911")
     assert refusals(exchange) == ["outbound_suspended"]
-    rows = {row.number: row for row in exchange.cdrs(5)}
-    assert (rows[UK].account_id, rows["911"].refused) == (1002, None)
+    went_out = {(row.account_id, row.number) for row in exchange.cdrs(5) if row.refused is None}
+    assert {(1002, UK), (1001, DID), (1001, "911")} <= went_out
     (told,) = exchange.journal.wait_for("TRAFFIC_RESTRICTED")
     [kept] = list_restrictions(conn)
     assert (told["restriction"], told["rule"], told["action"]) == (

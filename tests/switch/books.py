@@ -137,7 +137,7 @@ class Books:
         """The `count` new CDRs, of whomever, in the order in which their legs began."""
         wait_until(lambda: len(self.new()) >= count, f"{count} CDRs", CDR_S)
         rows = self.new()
-        assert len(rows) == count
+        assert len(rows) == count, rows
         return rows
 
     def spent(self, phone: Phone) -> str:

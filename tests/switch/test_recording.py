@@ -291,7 +291,8 @@ class TestRecorded:
 
         [cdr] = books.cdrs(1)
         assert cdr.recording == the_recording(folder).name
-        assert calls.event("PLAYBACK_START", "inbound")["Playback-File-Path"] == str(words)
+        played = calls.all_of("PLAYBACK_START", lambda event: True)
+        assert [event["Playback-File-Path"] for event in played] == [str(words)]
         assert at(answered(calls, "inbound")) < was_told(calls, "inbound")
         assert was_told(calls, "inbound") <= at(calls.event("CHANNEL_CREATE", "outbound"))
 
