@@ -147,8 +147,7 @@ def begin_held(leg: Leg, price: Price, held: Decimal, *, is_planned: bool = True
 
 def first_switch_cut_s(price: Price, held: Decimal) -> int:
     """What the switch is to arm when a leg that `held` is held for is answered; see `begin_held`."""
-    talk_s = budget.talk_s(price, budget.seconds_funded(price, held))
-    return parts.switch_cut_s(talk_s * US_PER_S, is_last=False)
+    return parts.first_switch_cut_s(budget.talk_s(price, budget.seconds_funded(price, held)))
 
 
 def begin_sharing(leg: Leg, price: Price) -> Step:

@@ -27,10 +27,16 @@ from esl_agent.core.money import ZERO
 from esl_agent.core.price import Price
 from esl_agent.core.rating import billed_seconds, rate_leg
 
-#: The switch's scheduler: a task set to N seconds fires after N - 1 and by N + 0.5, a little later where the
-#: switch is busy: with 400 legs on two cores up to 0.11 s were seen.
-SWITCH_EARLY_US: Final = 1_000_000
-SWITCH_LATE_US: Final = 750_000
+#: The switch's scheduler counts whole seconds and looks every half second: a task set to a time fires then or
+#: by 0.5 s later, one set to a distance of N seconds after N - 1 and by N + 0.5.
+SWITCH_COUNTS_US: Final = 1_000_000
+SWITCH_POLL_US: Final = 500_000
+#: It fires later where the switch is busy: with 400 legs on two cores up to 0.65 s were seen.  For a cut at a
+#: distance, which may be a second early besides, there is less room: paid talk is not to be cut.
+SWITCH_BUSY_US: Final = 750_000
+SWITCH_BUSY_AT_FIRST_US: Final = 250_000
+#: What is due within this may be past when the switch hears of it.
+HEARD_LATE_US: Final = 5_000_000
 
 #: The cause of a leg that must end though it is paid for.
 ENDED_CAUSE: Final = "MANAGER_REQUEST"
@@ -88,22 +94,30 @@ def left_us(call: Call, now_us: int) -> int:
 
 
 def switch_cut(call: Call, now_us: int) -> ArmSwitchCut:
-    return ArmSwitchCut(switch_cut_s(max(left_us(call, now_us), 0), is_last=call.is_last), call.switch_cut)
-
-
-def switch_cut_s(left_us: int, *, is_last: bool) -> int:
     """The switch's kill: safely before the paid end while more may come, behind it when this is the last.
 
-    Behind it, it fires 0 to 2.5 s late.  So much a call can talk unpaid, and no
-    more, if the agent dies after the last refusal: in the last `extend_lead_ms`
-    of its money.  The scheduler can't do better: it counts whole seconds and looks
-    twice in each, so a kill that is never late is up to 1.5 s early, and would
-    cut paid talk of a call whose agent is alive.
+    It is set to a time of the switch's own clock, which stamps the answer too: however late the
+    switch hears of it, the call ends when it should.  Behind the paid end it fires 0 to 1.5 s late.  So
+    much a call can talk unpaid, and no more, if the agent dies after the last refusal: in the last
+    `extend_lead_ms` of its money.  The scheduler can't do better: it counts whole seconds and looks twice
+    in each, so a kill that is never late is up to 1.5 s early, and would cut paid talk of a call whose
+    agent is alive.
     """
-    before_s = (left_us - SWITCH_LATE_US) // US_PER_S
-    if is_last or before_s < 2:
-        return -(-(left_us + SWITCH_EARLY_US) // US_PER_S)
-    return before_s
+    end_us = max(paid_end_us(call) or 0, now_us)
+    before_s = (end_us - SWITCH_POLL_US - SWITCH_BUSY_US) // US_PER_S
+    is_behind = call.is_last or before_s * US_PER_S < now_us + SWITCH_COUNTS_US
+    at_s = -(-end_us // US_PER_S) if is_behind else before_s
+    is_near = at_s * US_PER_S < now_us + HEARD_LATE_US
+    return ArmSwitchCut(at_s, at_s - now_us // US_PER_S + 1 if is_near else None, call.switch_cut)
+
+
+def first_switch_cut_s(talk_s: int) -> int:
+    """As `switch_cut`, in seconds from the answer, for the switch to arm as soon as that is heard.
+
+    A call that is paid for too short for the scheduler is cut behind its paid end.
+    """
+    before_s = (talk_s * US_PER_S - SWITCH_POLL_US - SWITCH_BUSY_AT_FIRST_US) // US_PER_S
+    return before_s if before_s >= 2 else -(-(talk_s * US_PER_S + SWITCH_COUNTS_US) // US_PER_S)
 
 
 def refuse(call: Call, reason: str, policy: CallPolicy, now_us: int) -> Step:

@@ -135,9 +135,14 @@ class DropTimers:
 
 @dataclass(frozen=True, slots=True)
 class ArmSwitchCut:
-    """Have the switch kill the leg by itself after `after_s`; `replaces` what it was told before."""
+    """Have the switch kill the leg by itself when its clock shows `at_s`, in seconds since 1970.
 
-    after_s: int
+    `or_after_s`: or so long after it heard this, where `at_s` is so near that it may be past by then: a time
+    that is past never comes.  `replaces`: instead of what it was told before.
+    """
+
+    at_s: int
+    or_after_s: int | None = None
     replaces: bool = False
 
 

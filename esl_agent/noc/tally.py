@@ -22,9 +22,9 @@ from esl_agent.noc.words import WORDS
 
 #: Bounds in seconds.  5 ms is what an admission is to take; 2 s is the deadline as shipped.
 ADMISSION_S: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
-#: The agent's kill is sent 60 ms early, as shipped; the switch's own may come 1.5 s early …
+#: The agent's kill is sent 60 ms early, as shipped; the switch's own may come almost 3 s early …
 CUT_EARLY_S: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.0)
-#: … and 2.5 s late, where it stands behind the last increment.
+#: … and 1.5 s late, where it stands behind the last increment.
 CUT_LATE_S: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 EVENT_LAG_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 

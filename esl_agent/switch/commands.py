@@ -24,6 +24,9 @@ from esl_agent.switch.legs import CUT_CAUSE
 #: Far above any of ours, far below the 10 MB at which the switch cuts a message (`read_packet`: max_len).
 COMMAND_BYTES_MAX: Final = 256 * 1024
 CUT_AFTER_S_MAX: Final = 86_400
+#: What is less is taken for a distance that repeats; what is more is no time of anybody's call.
+CUT_AT_S_MIN: Final = 1_000_000_000
+CUT_AT_S_MAX: Final = 9_999_999_999
 CUT_GROUP_PREFIX: Final = "cut_"
 
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
@@ -132,25 +135,34 @@ def go_on_after_bridge(uuid: str, place: str) -> Api:
     return uuid_setvar(uuid, "transfer_after_bridge", place)
 
 
-def sched_cut(uuid: str, after_s: int) -> Api:
-    """Have the switch end a leg `after_s` seconds from when it hears this, even if nobody tells it to then.
+def sched_cut(uuid: str, at_s: int) -> Api:
+    """Have the switch end a leg when its clock shows `at_s`, even if nobody tells it to then.
 
-    It fires between `after_s` - 1 and `after_s` + 0.5 s (switch_scheduler.c:
-    whole seconds, 500 ms poll), in a thread of its own (`&`): in the scheduler's
-    one thread a hundred that are due at once would wait for each other.  A
-    second one adds a task: `sched_del` first.
-
-    Late is what a switch hears late.  A time by its clock would be exact, but
-    one that is past when the switch hears of it never fires.
+    It fires then or by 0.5 s later (switch_scheduler.c: whole seconds, 500 ms
+    poll), in a thread of its own (`&`): in the scheduler's one thread a hundred
+    that are due at once would wait for each other.  A second one adds a task:
+    `sched_del` first.  `at_s` is in seconds since 1970; one that is past when the switch hears of it
+    never comes.
     """
+    if isinstance(at_s, bool) or not isinstance(at_s, int) or not CUT_AT_S_MIN <= at_s <= CUT_AT_S_MAX:
+        raise CommandError(f"a cut at {at_s!r}: give whole seconds from {CUT_AT_S_MIN} to {CUT_AT_S_MAX}")
+    return _sched_cut(uuid, f"{at_s}")
+
+
+def sched_cut_after(uuid: str, after_s: int) -> Api:
+    """As `sched_cut`, `after_s` seconds from when the switch hears this, or up to a second before that."""
     if isinstance(after_s, bool) or not isinstance(after_s, int) or not 1 <= after_s <= CUT_AFTER_S_MAX:
         raise CommandError(f"a cut after {after_s!r} s: give whole seconds from 1 to {CUT_AFTER_S_MAX}")
+    return _sched_cut(uuid, f"+{after_s}")
+
+
+def _sched_cut(uuid: str, when: str) -> Api:
     leg = _uuid(uuid)
-    return Api(f"sched_api +{after_s} {CUT_GROUP_PREFIX}{leg} uuid_kill {leg} {CUT_CAUSE}&")
+    return Api(f"sched_api {when} {CUT_GROUP_PREFIX}{leg} uuid_kill {leg} {CUT_CAUSE}&")
 
 
 def sched_del(uuid: str) -> Api:
-    """Take back every `sched_cut` of a leg; the answer is `+OK Deleted: <how many>`."""
+    """Take back every `sched_cut` and `sched_cut_after` of a leg; the answer is `+OK Deleted: <how many>`."""
     return Api(f"sched_del {CUT_GROUP_PREFIX}{_uuid(uuid)}")
 
 

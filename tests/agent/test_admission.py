@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from esl_agent.agent.daemon import Daemon
+from esl_agent.core.call_signals import ArmSwitchCut
 from esl_agent.lab.ports import free_port
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.plan import Kind, Outcome
@@ -183,7 +184,7 @@ class Deaf:
     command_us = 0.0
 
     def kill(self, leg_uuid: str, cause: str) -> None: ...
-    def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None: ...
+    def arm_cut(self, leg_uuid: str, arm: ArmSwitchCut) -> None: ...
     def disarm_cut(self, leg_uuid: str) -> None: ...
 
 

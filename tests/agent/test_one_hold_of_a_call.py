@@ -20,7 +20,7 @@ from esl_agent.agent.calls.itinerary import Itinerary
 from esl_agent.agent.clock import calendar
 from esl_agent.agent.database import Database
 from esl_agent.agent.money.holder import Holder
-from esl_agent.core.call_signals import Timer
+from esl_agent.core.call_signals import ArmSwitchCut, Timer
 from esl_agent.core.call_state import CallPolicy
 from esl_agent.core.leg import Direction, Leg, LegEnd, Product, Quality
 from esl_agent.store.cdrs import CdrRow
@@ -52,7 +52,7 @@ class Quiet:
     def kill(self, leg_uuid: str, cause: str) -> None:
         self.killed.append(cause)
 
-    def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None: ...
+    def arm_cut(self, leg_uuid: str, arm: ArmSwitchCut) -> None: ...
     def disarm_cut(self, leg_uuid: str) -> None: ...
     def set(self, owner: str, timer: Timer, at_us: int) -> None: ...
     def drop(self, owner: str) -> None: ...

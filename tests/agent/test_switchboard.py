@@ -9,10 +9,12 @@ import gevent
 from gevent.event import Event
 
 from esl_agent.agent.calls.switchboard import ROUND_TRIP_WINDOW_US, Switchboard
+from esl_agent.core.call_signals import ArmSwitchCut
 from esl_agent.switch.commands import Api
 from esl_agent.switch.errors import SwitchError
 
 LEG: Final = "f7072568-ca1f-4ebc-9243-7e3e0cf03433"
+SOON_S: Final = 1_795_400_003
 
 #: Who is told of an answer.
 Tell = Callable[[str | SwitchError], None]
@@ -43,13 +45,19 @@ class Words:
 def test_a_cut_that_is_moved_twice_before_the_switch_answers_is_scheduled_once() -> None:
     switch = SlowSwitch()
     board = Switchboard(switch.order, Words())
-    board.arm_cut(LEG, 3, replaces=True)
-    board.arm_cut(LEG, 5, replaces=True)
+    board.arm_cut(LEG, ArmSwitchCut(SOON_S, replaces=True))
+    board.arm_cut(LEG, ArmSwitchCut(SOON_S + 6, replaces=True))
     gevent.sleep(0)
     switch.may_answer.set()
     gevent.idle()
     assert [line.split()[0] for line in switch.asked] == ["sched_del", "sched_api", "sched_del", "sched_api"]
-    assert "+5" in switch.asked[-1]
+    assert str(SOON_S + 6) in switch.asked[-1]
+
+
+def test_a_cut_that_may_be_past_when_the_switch_hears_of_it_is_set_to_a_distance_too() -> None:
+    switch = SlowSwitch()
+    Switchboard(switch.order, Words()).arm_cut(LEG, ArmSwitchCut(SOON_S, 3))
+    assert [line.split()[1] for line in switch.asked] == [str(SOON_S), "+3"]
 
 
 def test_a_leg_that_can_not_be_named_is_logged_and_nothing_is_sent() -> None:

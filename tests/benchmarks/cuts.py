@@ -31,7 +31,7 @@ from esl_agent.agent.calls.desk import Desk  # noqa: E402
 from esl_agent.agent.calls.timers import Timers  # noqa: E402
 from esl_agent.agent.clock import monotonic_us  # noqa: E402
 from esl_agent.core.call import CallPolicy  # noqa: E402
-from esl_agent.core.call_signals import Event, Held, HoldMoney  # noqa: E402
+from esl_agent.core.call_signals import ArmSwitchCut, Event, Held, HoldMoney  # noqa: E402
 from esl_agent.core.deck_file import parse_deck  # noqa: E402
 from esl_agent.core.leg import Direction, Leg, Product  # noqa: E402
 from esl_agent.core.numbering.number import Number, NumberClass  # noqa: E402
@@ -203,7 +203,7 @@ class _Crowd:
 
     def kill(self, leg_uuid: str, cause: str) -> None: ...
 
-    def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None: ...
+    def arm_cut(self, leg_uuid: str, arm: ArmSwitchCut) -> None: ...
 
     def disarm_cut(self, leg_uuid: str) -> None: ...
 

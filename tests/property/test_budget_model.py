@@ -100,7 +100,7 @@ class Budgets(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 30))
     def hang_up(self, which: int) -> None:
-        up = [leg for leg in self.world.legs.values() if leg.ended_us is None and leg.leg.answered_us]
+        up = self.world.talking()
         if up:
             self.world.hang_up(up[which % len(up)])
 

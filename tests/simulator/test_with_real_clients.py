@@ -58,7 +58,7 @@ def test_the_agents_commands_are_answered(simulator: Simulator) -> None:
         call = simulator.place_call(CallPlan(ring_ms=20, talk_ms=3_600_000))
         assert call.wait_answered(PATIENCE_S)
         (leg,) = call.outbound_uuids
-        assert link.command(commands.sched_cut(leg, 60)).startswith("+OK")
+        assert link.command(commands.sched_cut_after(leg, 60)).startswith("+OK")
         assert link.command(commands.uuid_exists(leg)).strip() == "true"
         rows = decode_channels(link.command(commands.show_channels_json()))
         assert {row.leg_uuid for row in rows} == {leg, call.caller_uuid}

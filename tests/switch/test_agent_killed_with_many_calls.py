@@ -1,8 +1,7 @@
-"""The daemon is killed with two hundred calls up: the switch by itself ends each when it was told to.
+"""The daemon is killed with two hundred calls up: the switch by itself ends each inside what was reserved.
 
 More than a hundred are due in the same second, while two cores carry 400 legs of media: they must not wait
-for each other.  That all end inside what was reserved is printed and not asserted: a cut is set by its
-distance, so one that a busy switch hears of late is as much later (4.4 s were seen, 12 % of the time idle).
+for each other, and one whose cut the busy switch heard of late must not end later for it.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def agent(
     process.stop()
 
 
-def test_the_switch_ends_two_hundred_calls_when_they_are_due_and_no_more_is_taken_than_was_reserved(
+def test_the_switch_ends_two_hundred_calls_inside_what_was_reserved_and_no_more_is_taken(
     calls: Calls, books: Books, books_url: str, agent: AgentProcess, switch: PrivateSwitch
 ) -> None:
     with connected(books_url) as conn:
@@ -87,6 +86,7 @@ def test_the_switch_ends_two_hundred_calls_when_they_are_due_and_no_more_is_take
     if idle_percent < IDLE_PERCENT_MIN:
         pytest.skip(f"this machine has no time to spare ({idle_percent} % idle): nothing on it is in time")
     assert max(seconds_past_due(switch.log)) <= LATE_S_MAX
+    assert min(left_ms) >= 0
 
 
 def every(event: Event) -> bool:

@@ -101,10 +101,11 @@ def test_a_leg_that_is_killed_ends_by_the_agent(heard: Heard, talking: SwitchEve
 
 def test_cuts_are_taken_back_together_and_the_next_one_holds(heard: Heard, talking: SwitchEvent) -> None:
     leg = talking.unique_id
-    assert heard.link.command(commands.sched_cut(leg, 3_600)).startswith("+OK Added: ")
-    assert heard.link.command(commands.sched_cut(leg, 3_600)).startswith("+OK Added: ")
+    now_s = talking.timestamp_us // 1_000_000
+    assert heard.link.command(commands.sched_cut(leg, now_s + 3_600)).startswith("+OK Added: ")
+    assert heard.link.command(commands.sched_cut_after(leg, 3_600)).startswith("+OK Added: ")
     assert heard.link.command(commands.sched_del(leg)) == "+OK Deleted: 2"
-    assert heard.link.command(commands.sched_cut(leg, 1)).startswith("+OK Added: ")
+    assert heard.link.command(commands.sched_cut_after(leg, 1)).startswith("+OK Added: ")
     end = leg_end_of(heard.outbound("CHANNEL_HANGUP_COMPLETE"))
     assert (end.leg.leg_uuid, end.ended_by, end.sip_code) == (leg, "agent", 200)
 

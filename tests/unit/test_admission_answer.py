@@ -101,7 +101,7 @@ class TestDialStrings:
 
     def test_the_cut_is_the_agents_own_command(self) -> None:
         """So that the agent's `sched_del` takes it back."""
-        assert cut_command(UUIDS[0], 53) == str(commands.sched_cut(UUIDS[0], 53))
+        assert cut_command(UUIDS[0], 53) == str(commands.sched_cut_after(UUIDS[0], 53))
 
     @pytest.mark.parametrize("digits", ["442079460000", "4721000000", "15145551234", "911", "411", "6834000"])
     def test_the_number_reads_back_as_the_same(self, digits: str) -> None:

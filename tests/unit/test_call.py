@@ -7,7 +7,21 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from fixtures.call_steps import FREE, LEG, POLICY, PRICE, START, S, ended, of, ringing, talking, timers, words
+from fixtures.call_steps import (
+    FREE,
+    LEG,
+    POLICY,
+    PRICE,
+    START,
+    S,
+    at_s,
+    ended,
+    of,
+    ringing,
+    talking,
+    timers,
+    words,
+)
 
 from esl_agent.core import call as machine
 from esl_agent.core.call import (
@@ -132,12 +146,12 @@ class TestAdmitted:
         call, effects = step(call, Answered(START), POLICY, START)
         assert of(effects, ArmSwitchCut) == [], "the switch has armed it as it heard the answer"
         _, effects = step(call, Held(Decimal("0.1800"), Decimal(0)), POLICY, START + 8 * S)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(9, replaces=True)]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(16), replaces=True)]
 
     def test_one_that_only_shares_a_hold_brings_no_cut(self) -> None:
         call, _ = begin_held(LEG, PRICE, Decimal("0.1200"), is_planned=False)
         _, effects = step(call, Answered(START), POLICY, START)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(11)]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(10))]
 
     def test_a_free_leg_has_no_cut_anywhere(self) -> None:
         call, _ = begin_held(LEG, FREE, Decimal(0))
@@ -157,7 +171,7 @@ class TestTalking:
     def test_the_answer_arms_both_cut_offs_and_the_asking(self) -> None:
         _, effects = step(ringing("0.1200"), Answered(START), POLICY, START)
         assert timers(effects) == {Timer.CUT: pytest.approx(11.94), Timer.ASK: pytest.approx(7.94)}
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(11)]  # fires by 11.5 s, before the paid end
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(10))]  # fires by 10.5 s, and by 11.25 if busy
 
     def test_more_is_asked_for_before_what_is_held_runs_out(self) -> None:
         call, effects = step(talking("0.6000"), AskDue(), POLICY, START + 56 * S)
@@ -165,7 +179,7 @@ class TestTalking:
         call, effects = step(call, Held(Decimal("1.2000"), Decimal("50")), POLICY, START + 56 * S)
         assert call.paid_s == 120
         assert timers(effects)[Timer.CUT] == pytest.approx(119.94)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(63, replaces=True)]  # 64 s are left
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(118), replaces=True)]
 
     def test_at_the_end_of_the_money_the_agent_cuts_and_the_switch_stands_behind(
         self,
@@ -173,7 +187,7 @@ class TestTalking:
         call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
         call, effects = step(call, HoldRefused("no_funds"), POLICY, START + 8 * S)
         assert words(effects) == ["CALL_LOW_BALANCE"]
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(5, replaces=True)]  # fires after 4 s and more
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(12), 5, replaces=True)]
         assert timers(effects) == {Timer.CUT: pytest.approx(11.94), Timer.ASK: pytest.approx(11.54)}
         call, effects = step(call, CutDue(), POLICY, START + 11_940_000)
         assert of(effects, KillLeg) == [KillLeg("ALLOTTED_TIMEOUT")]
@@ -222,7 +236,7 @@ class TestTalking:
     def test_a_silent_store_leaves_the_call_what_it_has(self) -> None:
         call, _ = step(talking("0.1200"), AskDue(), POLICY, START + 8 * S)
         call, effects = step(call, AskDue(), POLICY, START + 9 * S)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(4, replaces=True)]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(12), 4, replaces=True)]
         assert words(effects) == ["CALL_LOW_BALANCE"]
         call, effects = step(call, Held(Decimal("0.6000"), Decimal(1)), POLICY, START + 10 * S)
         assert call.paid_s == 60  # the answer came after all

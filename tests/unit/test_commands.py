@@ -22,7 +22,11 @@ LEG = "76a32f67-0256-4268-a1ba-e0317bb38fcb"
         (commands.uuid_exists(LEG), f"uuid_exists {LEG}"),
         (commands.uuid_dump(LEG), f"uuid_dump {LEG} json"),
         (commands.uuid_setvar(LEG, "esl_carrier", "gw-1"), f"uuid_setvar {LEG} esl_carrier gw-1"),
-        (commands.sched_cut(LEG, 4), f"sched_api +4 cut_{LEG} uuid_kill {LEG} ALLOTTED_TIMEOUT&"),
+        (
+            commands.sched_cut(LEG, 1_795_400_004),
+            f"sched_api 1795400004 cut_{LEG} uuid_kill {LEG} ALLOTTED_TIMEOUT&",
+        ),
+        (commands.sched_cut_after(LEG, 4), f"sched_api +4 cut_{LEG} uuid_kill {LEG} ALLOTTED_TIMEOUT&"),
         (commands.sched_del(LEG), f"sched_del cut_{LEG}"),
         (
             commands.play(LEG, "tone_stream://%(200,100,800);loops=2"),
@@ -98,7 +102,8 @@ def test_a_password_shows_nowhere() -> None:
         lambda text: commands.uuid_dump(text + LEG),
         lambda text: commands.uuid_setvar(LEG, "a" + text, "b"),
         lambda text: commands.uuid_setvar(LEG, "a", "b" + text),
-        lambda text: commands.sched_cut(LEG + text, 4),
+        lambda text: commands.sched_cut(LEG + text, 1_795_400_004),
+        lambda text: commands.sched_cut_after(LEG + text, 4),
         lambda text: commands.sched_del(LEG + text),
         lambda text: commands.module_exists("mod_a" + text),
         lambda text: commands.global_getvar("a" + text),
@@ -139,7 +144,13 @@ def test_a_cause_is_one_of_ours() -> None:
 @pytest.mark.parametrize("after_s", [0, -1, 86_401, 1.5, True, "4", None])
 def test_a_cut_is_set_to_whole_seconds_ahead(after_s: object) -> None:
     with pytest.raises(CommandError, match="whole seconds from 1 to 86400"):
-        commands.sched_cut(LEG, after_s)  # type: ignore[arg-type]
+        commands.sched_cut_after(LEG, after_s)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at_s", [0, 4, 999_999_999, 1_795_400_004_000, 1_795_400_004.5, True, "1795400004"])
+def test_a_time_that_the_switch_would_take_for_a_distance_is_none(at_s: object) -> None:
+    with pytest.raises(CommandError, match="whole seconds from 1000000000"):
+        commands.sched_cut(LEG, at_s)  # type: ignore[arg-type]
 
 
 def test_a_value_with_a_space_or_a_quote_is_no_token() -> None:

@@ -365,8 +365,8 @@ class Desk:
                     self._timers.set(leg_uuid, timer, at_us)
                 case DropTimers():
                     self._timers.drop(leg_uuid)
-                case ArmSwitchCut(after_s, replaces):
-                    self._switchboard.arm_cut(leg_uuid, after_s, replaces=replaces)
+                case ArmSwitchCut():
+                    self._switchboard.arm_cut(leg_uuid, effect)
                 case DisarmSwitchCut():
                     self._switchboard.disarm_cut(leg_uuid)
                 case WarnCaller() | AnnounceEnd():

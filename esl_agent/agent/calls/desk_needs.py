@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from esl_agent.core.call_signals import Event, HoldMoney, Timer
+from esl_agent.core.call_signals import ArmSwitchCut, Event, HoldMoney, Timer
 
 
 class Switchboard(Protocol):
@@ -17,7 +17,7 @@ class Switchboard(Protocol):
     def command_us(self) -> float: ...
 
     def kill(self, leg_uuid: str, cause: str) -> None: ...
-    def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None: ...
+    def arm_cut(self, leg_uuid: str, arm: ArmSwitchCut) -> None: ...
     def disarm_cut(self, leg_uuid: str) -> None: ...
 
 

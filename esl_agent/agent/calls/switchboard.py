@@ -8,6 +8,7 @@ from typing import Final
 
 from esl_agent.agent.calls.worst import Worst
 from esl_agent.agent.clock import monotonic_us
+from esl_agent.core.call_signals import ArmSwitchCut
 from esl_agent.noc.log import Log
 from esl_agent.switch import commands
 from esl_agent.switch.commands import Api, CommandError
@@ -54,12 +55,15 @@ class Switchboard:
     def kill(self, leg_uuid: str, cause: str) -> None:
         self._send(leg_uuid, lambda: [commands.uuid_kill(leg_uuid, cause)])
 
-    def arm_cut(self, leg_uuid: str, after_s: int, *, replaces: bool) -> None:
-        def cut() -> list[Api]:
-            before = [commands.sched_del(leg_uuid)] if replaces else []
-            return [*before, commands.sched_cut(leg_uuid, after_s)]
+    def arm_cut(self, leg_uuid: str, arm: ArmSwitchCut) -> None:
+        def cuts() -> list[Api]:
+            apis = [commands.sched_del(leg_uuid)] if arm.replaces else []
+            apis.append(commands.sched_cut(leg_uuid, arm.at_s))
+            if arm.or_after_s is not None:
+                apis.append(commands.sched_cut_after(leg_uuid, arm.or_after_s))
+            return apis
 
-        self._send_if_room(leg_uuid, cut)
+        self._send_if_room(leg_uuid, cuts)
 
     def disarm_cut(self, leg_uuid: str) -> None:
         self._send_if_room(leg_uuid, lambda: [commands.sched_del(leg_uuid)])
