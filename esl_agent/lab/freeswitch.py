@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -74,7 +75,7 @@ class PrivateSwitch:
         self.people = people
         self._binary = binary
         self._dialplan = dialplan
-        self._settings = dict(settings)
+        self._settings = settings
         self._rtp_first = free_row(RTP_PORTS)
         self._child: Child | None = None
 
@@ -103,12 +104,15 @@ class PrivateSwitch:
             self.stop()
             raise EslAgentError(f"{error}; it said:\n{said}") from None
 
-    def change(self, **settings: str | int) -> None:
-        """Change settings of the dialplan while it runs."""
-        self._settings |= settings
-        self._write_variables()
-        with self.console() as console:
-            console.api("reloadxml")
+    @contextmanager
+    def changed(self, **settings: str | int) -> Iterator[None]:
+        """It runs with other settings of the dialplan, and then again with those it had."""
+        before = self._settings
+        self._set({**before, **settings})
+        try:
+            yield
+        finally:
+            self._set(before)
 
     def stop(self) -> None:
         if self._child is not None:
@@ -121,6 +125,12 @@ class PrivateSwitch:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _set(self, settings: Mapping[str, str | int]) -> None:
+        self._settings = settings
+        self._write_variables()
+        with self.console() as console:
+            console.api("reloadxml")
 
     def _is_ready(self) -> bool:
         if self._child is None or self._child.exit_code is not None:

@@ -59,9 +59,8 @@ PATIENCE_S = 20.0
 @pytest.fixture(scope="module", params=["socket", "python"], autouse=True)
 def door(switch: PrivateSwitch, agent: AgentProcess, request: pytest.FixtureRequest) -> Iterator[str]:
     """How the switch asks."""
-    switch.change(esl_ask_by=request.param)
-    yield request.param
-    switch.change(esl_ask_by="socket")
+    with switch.changed(esl_ask_by=request.param):
+        yield request.param
 
 
 def lines(cdr: CdrRow) -> dict[str, str]:
@@ -245,9 +244,9 @@ def test_a_refusal_is_played_where_there_is_a_file_of_its_name(
         words.setsampwidth(2)
         words.setframerate(8_000)
         words.writeframes(bytes(3_200))
-    switch.change(esl_announcements=str(tmp_path))
-    refused = calls.dial(PENNILESS, TORONTO, "refused", status=402)
-    refused.finish()
+    with switch.changed(esl_announcements=str(tmp_path)):
+        refused = calls.dial(PENNILESS, TORONTO, "refused", status=402)
+        refused.finish()
 
     statuses = [message.split()[1] for message in refused.heard()]
     assert statuses == ["407", "100", "183", "402"]

@@ -274,20 +274,15 @@ class TestRecorded:
         assert len(calls.all_of("PLAYBACK_START", lambda event: True)) == 1  # told once
 
     def test_the_notice_is_in_the_operators_words_and_after_an_answer_where_his_carrier_needs_that(
-        self, calls: Calls, folder: Path, voices: Voices, books: Books
+        self, calls: Calls, folder: Path, voices: Voices, books: Books, tmp_path: Path
     ) -> None:
-        words = calls.switch.folder / "sounds" / "esl_agent" / "recording_notice.wav"
-        words.parent.mkdir()
+        words = tmp_path / "recording_notice.wav"
         with wave.open(str(words), "wb") as file:
             file.setparams((1, 2, RATE, 0, "NONE", ""))
             file.writeframes(bytes(2 * RATE))
-        calls.switch.change(esl_notice_answers="true")
-        try:
+        with calls.switch.changed(esl_announcements=str(tmp_path), esl_notice_answers="true"):
             calls.device(OWNER, "answer_and_speak", ring_ms=50, audio=voices.called)
             calls.bring(TO_DEVICE.number, "trunk_speak", talk_ms=2_500, audio=voices.caller).finish()
-        finally:
-            calls.switch.change(esl_notice_answers="false")
-            shutil.rmtree(words.parent)
 
         [cdr] = books.cdrs(1)
         assert cdr.recording == the_recording(folder).name
@@ -296,15 +291,13 @@ class TestRecorded:
         assert at(answered(calls, "inbound")) < was_told(calls, "inbound")
         assert was_told(calls, "inbound") <= at(calls.event("CHANNEL_CREATE", "outbound"))
 
-    def test_words_that_cant_be_played_are_a_tone(self, calls: Calls, folder: Path, books: Books) -> None:
-        words = calls.switch.folder / "sounds" / "esl_agent" / "recording_notice.wav"
-        words.parent.mkdir()
-        words.write_text("no sound at all")
-        try:
+    def test_words_that_cant_be_played_are_a_tone(
+        self, calls: Calls, folder: Path, books: Books, tmp_path: Path
+    ) -> None:
+        (tmp_path / "recording_notice.wav").write_text("no sound at all")
+        with calls.switch.changed(esl_announcements=str(tmp_path)):
             calls.alpha("answer", ring_ms=50)
             calls.dial(ALICE, TORONTO, talk_ms=500).finish()
-        finally:
-            shutil.rmtree(words.parent)
         [cdr] = books.cdrs(1)
         assert cdr.recording == the_recording(folder).name
         [played] = calls.all_of("PLAYBACK_START", lambda event: True)
@@ -313,12 +306,9 @@ class TestRecorded:
     def test_it_is_asked_by_the_module_in_the_switch_too(
         self, calls: Calls, folder: Path, books: Books
     ) -> None:
-        calls.switch.change(esl_ask_by="python")
-        try:
+        with calls.switch.changed(esl_ask_by="python"):
             calls.alpha("answer", ring_ms=50)
             calls.dial(ALICE, TORONTO, talk_ms=500).finish()
-        finally:
-            calls.switch.change(esl_ask_by="socket")
         [cdr] = books.cdrs(1)
         assert cdr.recording == the_recording(folder).name
 

@@ -50,14 +50,14 @@ def twins(
         for folder, port in zip(folders, ports, strict=True)
     )
     one, two = both
-    one.start()
-    one.wait_says("TWIN_OPEN", 1)
-    two.start()
-    two.wait_says("TWIN_STANDBY", 2)
-    yield one, two
-    for twin in both:
-        twin.stop()
-    switch.change()
+    with switch.changed():  # by the daemons, as they become active: where it asks
+        one.start()
+        one.wait_says("TWIN_OPEN", 1)
+        two.start()
+        two.wait_says("TWIN_STANDBY", 2)
+        yield one, two
+        for twin in both:
+            twin.stop()
 
 
 @pytest.fixture
