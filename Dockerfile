@@ -27,8 +27,7 @@ RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin esl-
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --find-links=/wheels esl-agent
 USER 10001:10001
-# The door answers only while the daemon does; a twin in standby has none, and is not unhealthy: override this there.
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s \
-    CMD ["esl-agent", "live", "--json", "--config", "/etc/esl-agent/esl-agent.toml"]
+    CMD ["esl-agent", "health", "--config", "/etc/esl-agent/esl-agent.toml"]
 ENTRYPOINT ["esl-agent"]
 CMD ["run", "--config", "/etc/esl-agent/esl-agent.toml"]

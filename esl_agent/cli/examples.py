@@ -54,6 +54,7 @@ EXAMPLES: Final = {
     "doctor": "--config /etc/esl-agent/esl-agent.toml",
     "dunning run": "--dry-run",
     "files": "dialplan /etc/freeswitch/dialplan",
+    "health": "--ready --json",
     "interest run": "--dry-run",
     "invoice credit": "2026-000017 --line 2 --reason 'billed twice'",
     "invoice export": "2026-000017 invoice.pdf",

@@ -14,7 +14,7 @@ INTERRUPTED: Final = 130
 MEANINGS: Final = {
     OK: "It is done, or it is as it should be.",
     FAILED: "It was refused or failed, and the last line on standard error says why; or what was checked"
-    " isn't good (`doctor`, `ledger check`, `reconcile`, `migrate --check`).",
+    " isn't good (`doctor`, `health`, `ledger check`, `reconcile`, `migrate --check`).",
     USAGE: "The command line or the configuration can't be used. Nothing was tried; repeating is no use.",
     FAULT: "A fault of the program itself. Please report the line, with `ESL_TRACEBACK=1` set for all of it.",
     INTERRUPTED: "Ended by Ctrl-C.",

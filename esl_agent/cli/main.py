@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "doctor": "esl_agent.cli.doctor:doctor",
     "dunning": "esl_agent.cli.dunning:dunning",
     "files": "esl_agent.cli.files:files",
+    "health": "esl_agent.cli.health:health",
     "interest": "esl_agent.cli.invoice:interest",
     "invoice": "esl_agent.cli.invoice:invoice",
     "journal": "esl_agent.cli.journal:journal",
