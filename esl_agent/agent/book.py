@@ -6,29 +6,27 @@ there is: that is the store's to decide, statement by statement.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gevent.lock import RLock
 
-from esl_agent.agent.database import OUTAGE, Connects
+from esl_agent.agent.database import Connects
 from esl_agent.agent.traffic.spoken import Spoken
 from esl_agent.core.admission.carriers import Carrier
 from esl_agent.core.admission.facts import AccountState
 from esl_agent.core.admission.limits import NO_LIMITS, Limits, TollFree
 from esl_agent.core.admission.reasons import Reason
-from esl_agent.core.admission.restricted import REASON_OF_ACTION, limits_under, stopping
+from esl_agent.core.admission.restricted import limits_under
 from esl_agent.core.admission.rules import REASON_OF_STATE
-from esl_agent.core.leg import Direction, Leg, Product
+from esl_agent.core.leg import Product
 from esl_agent.core.numbering import Number, Numbering
-from esl_agent.core.numbering.number import NumberClass, NumberError
 from esl_agent.core.office.terms import TermsVersion
 from esl_agent.core.prefix_map import PrefixMap
-from esl_agent.core.price import UNPRICED, Price
-from esl_agent.core.tariff import NEVER_CHARGED, DeckHistory, NoRate, Plan, price_call
+from esl_agent.core.price import Price
+from esl_agent.core.tariff import DeckHistory, Plan, price_call
 from esl_agent.core.traffic.restriction import Restriction, open_at
-from esl_agent.core.traffic.verdict import Action
 from esl_agent.store import accounts, decks, departments, numbers, plans, routes, terms
 from esl_agent.store.accounts import Account
 from esl_agent.store.decks import KnownDecks
@@ -43,24 +41,6 @@ ACCOUNTS_MAX: Final = 200_000
 
 #: A number with fewer digits is a short code, such as 911, and no beginning of a number abroad.
 WHOLE_DIGITS_MIN: Final = 7
-
-#: Pays for an emergency call of nobody we know.
-NOBODYS_PLAN: Final = Plan("", "")
-NOT_UNDERSTOOD: Final = Number("", "", "", NumberClass.WORLD)
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """A leg that is ours, with who pays and what it costs; or why it may not be."""
-
-    leg: Leg
-    account_id: int  # 0 where nobody is known
-    number: Number
-    price: Price
-    currency: str
-    refused: str | None = None
-    rule: str | None = None  # of admission, that decided
-    tags: tuple[str, ...] = ()  # what admission noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +73,8 @@ class Book:
     ) -> None:
         self._numbering = numbering
         self._database = database
-        self._home_currency = home_currency
-        self._toll_free_when_off = toll_free_when_off
+        self.home_currency = home_currency
+        self.toll_free_when_off = toll_free_when_off
         self._tariffs = Tariffs()
         self._decks_since_us: int | None = None  # None: as they were in effect when they were read
         self._numbers: Mapping[str, OwnedNumber] = {}
@@ -144,9 +124,22 @@ class Book:
             read = _read_payers(conn, in_use)
             self._payers.update({account_id: read.get(account_id) for account_id in in_use})
 
+    def read_decks_of(self, at_us: int) -> bool:
+        """Read the versions that were in effect then; False where they were read already."""
+        if self._decks_since_us is not None and at_us >= self._decks_since_us:
+            return False
+        with self._reading, self._database.connection() as conn:
+            known = self.known_decks()
+            histories = {
+                name: decks.load_deck_history(conn, name, at_us, known) for name in self._tariffs.decks
+            }
+            self._tariffs = replace(self._tariffs, decks=histories)
+            self._decks_since_us = at_us
+        return True
+
     def through(self, database: Connects) -> Book:
         """The same tariffs and numbers as they are now; accounts are read afresh, over another connection."""
-        other = Book(self._numbering, database, self._home_currency, self._toll_free_when_off)
+        other = Book(self._numbering, database, self.home_currency, self.toll_free_when_off)
         other._tariffs, other._numbers, other.spoken = self._tariffs, self._numbers, self.spoken
         return other
 
@@ -198,7 +191,7 @@ class Book:
             restrictions = tuple(each for each in restrictions if each.since_us <= at_us)
         if restrictions == payer.restrictions == ():
             return payer
-        limits = limits_under(payer.limits, restrictions, self._toll_free_when_off)
+        limits = limits_under(payer.limits, restrictions, self.toll_free_when_off)
         return Payer(payer.account, limits, restrictions)
 
     def restrictions(self, account_id: int, at_us: int) -> tuple[Restriction, ...]:
@@ -216,28 +209,6 @@ class Book:
             for account_id in known | self.spoken.account_ids
             if any(each.ends_calls for each in self.restrictions(account_id, at_us))
         }
-
-    def ended_by_traffic(self, priced: Priced, at_us: int) -> Reason | None:
-        """Why a call that is up is to end, where one of its account's restrictions ends such calls."""
-        ending = [
-            each
-            for each in self.restrictions(priced.account_id, at_us)
-            if each.ends_calls and self._refuses(each)
-        ]
-        return self._stopped(priced.leg, priced.number, ending) if ending else None
-
-    def _refuses(self, restriction: Restriction) -> bool:
-        """Whether calls of its kind are refused, and not only rated."""
-        return restriction.action is not Action.TOLL_FREE_OFF or self._toll_free_when_off is TollFree.OFF
-
-    def _stopped(self, leg: Leg, number: Number, restrictions: Iterable[Restriction]) -> Reason | None:
-        """Why the leg is not to be, in the word of admission."""
-        goes_out = leg.product is not Product.INBOUND
-        caller = self._parse(leg.caller_number) if goes_out else None
-        ours = {leg.forwarded_from, caller and caller.digits, None if goes_out else number.digits}
-        numbers = {each for each in ours if each}
-        by = stopping(restrictions, number.number_class, numbers, goes_out=goes_out)
-        return REASON_OF_ACTION[by.action] if by else None
 
     def accounts_in_use(self) -> list[int]:
         return list(self._payers)
@@ -276,116 +247,6 @@ class Book:
         if len(number.digits) < WHOLE_DIGITS_MIN:
             return routed.find_exact(number.digits) or routed.find_exact("") or ()
         return routed.find(number.digits) or ()
-
-    # Pricing legs that nobody asked for.
-
-    def price(self, leg: Leg) -> Priced | None:
-        """Who pays what for `leg`, by the rates of when it began; None if it is no leg of ours to bill."""
-        return self._price(leg, is_over=False)
-
-    def price_over(self, leg: Leg) -> Priced | None:
-        """As `price`, for a leg that took place, whatever has become of its account since.
-
-        Raises one of OUTAGE where the payer can't be told: the leg is to be billed all the same.
-        """
-        priced = self._price(leg, is_over=True)
-        if priced is not None and priced.refused is Reason.NO_RATE and self._read_decks_of(leg.created_us):
-            priced = self._price(leg, is_over=True)
-        return priced
-
-    def _read_decks_of(self, at_us: int) -> bool:
-        """Read the versions that were in effect then; False where they were read already."""
-        if self._decks_since_us is not None and at_us >= self._decks_since_us:
-            return False
-        with self._reading, self._database.connection() as conn:
-            known = self.known_decks()
-            histories = {
-                name: decks.load_deck_history(conn, name, at_us, known) for name in self._tariffs.decks
-            }
-            self._tariffs = replace(self._tariffs, decks=histories)
-            self._decks_since_us = at_us
-        return True
-
-    def _price(self, leg: Leg, *, is_over: bool) -> Priced | None:
-        if leg.is_loopback:
-            return None
-        if leg.direction is Direction.INBOUND:
-            return self._price_inbound(leg, is_over=is_over)
-        if leg.account_id is None and leg.product is None:
-            return None
-        return self._price_outbound(leg, is_over=is_over)
-
-    def _price_inbound(self, leg: Leg, *, is_over: bool) -> Priced | None:
-        """A call to a DID of ours is billed on its A leg, to the DID's owner.
-
-        A customer who dials one calls out, as to any number; if a carrier
-        brings that back, it is a leg of its own.
-        """
-        if leg.is_users:
-            return None
-        number = self._parse(leg.destination)
-        owned = self._numbers.get(number.digits) if number else None
-        if number is None or owned is None or not owned.is_did:
-            return None
-        leg = replace(leg, account_id=owned.account_id, product=Product.INBOUND, priced_number=number.digits)
-        payer, _ = self._ask_payer(owned.account_id, leg.created_us, is_over=is_over)
-        plan = self.plan_of(payer) if payer else None
-        if payer is None or plan is None:
-            return Priced(leg, owned.account_id, number, UNPRICED, self._home_currency)
-        price = self.price_under(plan, number, Product.INBOUND, leg.created_us)
-        return Priced(leg, owned.account_id, number, price, payer.account.currency)
-
-    def _price_outbound(self, leg: Leg, *, is_over: bool) -> Priced:
-        number = self._parse(leg.priced_number)
-        payer, is_known = self._ask_payer(leg.account_id, leg.created_us, is_over=is_over)
-        account_id = payer.account.account_id if payer else 0
-        currency = payer.account.currency if payer else self._home_currency
-        plan = self.plan_of(payer) if payer else None
-        product = leg.product or Product.TERMINATION
-        if number is not None and number.number_class in NEVER_CHARGED:
-            price = self.price_under(plan or NOBODYS_PLAN, number, product, leg.created_us)
-            return Priced(leg, account_id, number, price, currency)
-        reason = _reason_against(number, payer, plan, is_known=is_known, is_over=is_over)
-        if reason is None and number is not None and payer is not None and not is_over:
-            suspended = [each for each in payer.restrictions if each.action is not Action.TOLL_FREE_OFF]
-            reason = self._stopped(leg, number, suspended)
-        if reason is None and number is not None and plan is not None:
-            try:
-                price = self.price_under(plan, number, product, leg.created_us)
-            except NoRate:
-                reason = Reason.NO_RATE
-            else:
-                return Priced(leg, account_id, number, price, currency)
-        return Priced(leg, account_id, number or NOT_UNDERSTOOD, UNPRICED, currency, reason)
-
-    def _parse(self, dialled: str) -> Number | None:
-        try:
-            return self._numbering.parse(dialled)
-        except NumberError:
-            return None
-
-    def _ask_payer(self, account_id: int | None, at_us: int, *, is_over: bool) -> tuple[Payer | None, bool]:
-        """The payer, and whether that is certain; raises one of OUTAGE of a leg that is over."""
-        try:
-            if account_id is None:
-                return None, True
-            return self.payer_at(account_id, at_us, is_past=is_over), True
-        except OUTAGE:
-            if is_over:
-                raise
-            return None, False
-
-
-def _reason_against(
-    number: Number | None, payer: Payer | None, plan: Plan | None, *, is_known: bool, is_over: bool
-) -> Reason | None:
-    if number is None:
-        return Reason.NUMBER_NOT_UNDERSTOOD
-    if payer is None:
-        return Reason.UNKNOWN_ACCOUNT if is_known else Reason.NO_DECISION
-    if not is_over and (reason := REASON_OF_STATE.get(AccountState(payer.account.state))):
-        return reason
-    return Reason.NO_PLAN if plan is None else None
 
 
 def _read_payers(conn: Connection, account_ids: list[int]) -> dict[int, Payer]:

@@ -41,6 +41,7 @@ from esl_agent.agent.policies import (
     operator_policy_of,
     when_off_of,
 )
+from esl_agent.agent.pricing import Pricing
 from esl_agent.agent.recording.recordings import Recordings
 from esl_agent.agent.recovery.finds import Finds
 from esl_agent.agent.recovery.looks import Looks
@@ -87,6 +88,7 @@ class Parts:
         )
         self.database = Database(self.pool, config.database.url, self.log)
         self.book = Book(numbering_of(config), self.database, toll_free_when_off=when_off_of(config))
+        self.pricing = Pricing(self.book)
         self.timers = Timers(self.now_us, lambda leg_uuid, timer: self.desk.timer_rang(leg_uuid, timer))
         self.duty: Duty = (
             Twins(config, self.log, lambda: self.link, stop)
@@ -140,7 +142,7 @@ class Parts:
         self.switchboard = Switchboard(self.link.order, log, may_act=self.may_act)
         self.desk = Desk(
             policy=call_policy_of(config.budget),
-            book=self.book,
+            pricing=self.pricing,
             now_us=self.now_us,
             timers=self.timers,
             ask_hold=self.holder.ask,
@@ -168,7 +170,7 @@ class Parts:
         self.cdr_sweeper = CdrSweeper(
             config.cdr_files,
             folder,
-            book=self.book,
+            pricing=self.pricing,
             desk=self.desk,
             database=self.database,
             unsettled=self.settler.__len__,
@@ -177,7 +179,7 @@ class Parts:
         self.looks = Looks(self.link.command, self.link.background, variable_names_of(config))
         self.recovery = Recovery(
             desk=self.desk,
-            finds=Finds(self.desk, self.book, self.now_us, self.log),
+            finds=Finds(self.desk, self.pricing, self.now_us, self.log),
             looks=self.looks,
             folder=folder,
             read_holds=self._read_holds,

@@ -14,12 +14,12 @@ import gevent
 import pytest
 from fixtures.records import NOON_US, S, a_price, an_account, money
 
-from esl_agent.agent.book import NOT_UNDERSTOOD, Book, Priced
 from esl_agent.agent.calls.desk import Desk
 from esl_agent.agent.calls.itinerary import Itinerary
 from esl_agent.agent.clock import calendar
 from esl_agent.agent.database import Database
 from esl_agent.agent.money.holder import Holder
+from esl_agent.agent.pricing import NOT_UNDERSTOOD, Priced, Pricing
 from esl_agent.core.call_signals import ArmSwitchCut, Timer
 from esl_agent.core.call_state import CallPolicy
 from esl_agent.core.leg import Direction, Leg, LegEnd, Product, Quality
@@ -69,7 +69,7 @@ class Counter:
         self.waiting: list[tuple[CdrRow, str | None]] = []
         self._holder, self._conn = holder, conn
         self._desk = Desk(
-            policy=CallPolicy(warn_at_s=()), book=cast(Book, None), now_us=lambda: self.now_us,
+            policy=CallPolicy(warn_at_s=()), pricing=cast(Pricing, None), now_us=lambda: self.now_us,
             timers=self.quiet, ask_hold=holder.ask, settle=lambda row, to: self.waiting.append((row, to)),
             release=lambda account_id, leg_uuid: None, switchboard=self.quiet, log=journal, live_max=10,
         )  # fmt: skip

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from fixtures.admission import a_number
 from fixtures.records import NOON_US, a_price
 
-from esl_agent.agent.book import Priced
 from esl_agent.agent.calls.known import remember
 from esl_agent.agent.daemon import Daemon
 from esl_agent.agent.files.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE
+from esl_agent.agent.pricing import Priced
 from esl_agent.cli.main import cli
 from esl_agent.core.leg import Direction, Leg, Product
 from esl_agent.simulator.config import SimulatorConfig

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from fixtures.records import a_price, an_account
 
-from esl_agent.agent.book import Priced
 from esl_agent.agent.calls.known import remember
+from esl_agent.agent.pricing import Priced
 from esl_agent.config import parse, switch_name_of
 from esl_agent.core.admission.carriers import Carrier
 from esl_agent.core.leg import Direction, Leg, Product

@@ -24,6 +24,7 @@ from esl_agent.agent.database import Database  # noqa: E402
 from esl_agent.agent.files.cdr_folder import ThreadedCdrFolder  # noqa: E402
 from esl_agent.agent.files.cdr_sweeper import CdrSweeper  # noqa: E402
 from esl_agent.agent.files.reconciliation import Reconciler  # noqa: E402
+from esl_agent.agent.pricing import Pricing  # noqa: E402
 from esl_agent.config import CdrFilesConfig, Config, numbering_of, parse  # noqa: E402
 from esl_agent.simulator.config import SimulatorConfig  # noqa: E402
 from esl_agent.simulator.core import Core  # noqa: E402
@@ -119,10 +120,10 @@ def _sweep(url: str, config: Config) -> tuple[float, float]:
 
     with open_pool(url, 2) as pool:
         database = Database(pool, url, log)
-        book = Book(numbering_of(config), database)
-        book.load()
+        pricing = Pricing(Book(numbering_of(config), database))
+        pricing.book.load()
         sweeper = CdrSweeper(
-            SECTION, folder, book=book, desk=NoDesk(), database=database, unsettled=lambda: 0, log=log
+            SECTION, folder, pricing=pricing, desk=NoDesk(), database=database, unsettled=lambda: 0, log=log
         )  # type: ignore[arg-type]
         began, began_cpu = time.perf_counter(), time.process_time()
         sweeper.sweep(Event())

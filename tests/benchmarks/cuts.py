@@ -26,10 +26,10 @@ from uuid import uuid4  # noqa: E402
 
 import gevent  # noqa: E402
 
-from esl_agent.agent.book import Book, Priced  # noqa: E402
 from esl_agent.agent.calls.desk import Desk  # noqa: E402
 from esl_agent.agent.calls.timers import Timers  # noqa: E402
 from esl_agent.agent.clock import monotonic_us  # noqa: E402
+from esl_agent.agent.pricing import Priced, Pricing  # noqa: E402
 from esl_agent.core.call import CallPolicy  # noqa: E402
 from esl_agent.core.call_signals import ArmSwitchCut, Event, Held, HoldMoney  # noqa: E402
 from esl_agent.core.deck_file import parse_deck  # noqa: E402
@@ -213,9 +213,9 @@ def _memory() -> dict[str, float]:
     crowd = _Crowd()
     timers = Timers(monotonic_us, lambda leg_uuid, timer: None)
     desk = Desk(
-        policy=CallPolicy(), book=cast(Book, crowd), now_us=monotonic_us, timers=timers, ask_hold=crowd.hold,
-        settle=lambda row, hand_to: None, release=lambda account_id, leg_uuid: None, switchboard=crowd,
-        log=_silent, live_max=LIVE_CALLS,
+        policy=CallPolicy(), pricing=cast(Pricing, crowd), now_us=monotonic_us, timers=timers,
+        ask_hold=crowd.hold, settle=lambda row, hand_to: None, release=lambda account_id, leg_uuid: None,
+        switchboard=crowd, log=_silent, live_max=LIVE_CALLS,
     )  # fmt: skip
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()

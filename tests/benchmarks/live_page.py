@@ -25,8 +25,8 @@ from typing import Any, Final  # noqa: E402
 import gevent  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
-from esl_agent.agent.book import Priced  # noqa: E402
 from esl_agent.agent.calls.live_call import LiveCall  # noqa: E402
+from esl_agent.agent.pricing import Priced  # noqa: E402
 from esl_agent.agent.web.page_rows import call_row  # noqa: E402
 from esl_agent.core.call import begin_held  # noqa: E402
 from esl_agent.core.money import amount  # noqa: E402

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from test_budget_model import ACCOUNTS, CENTS, PRICES
 
-from esl_agent.agent.book import Book, Priced
 from esl_agent.agent.calls.desk import Desk
 from esl_agent.agent.calls.known import remember
+from esl_agent.agent.pricing import Priced, Pricing
 from esl_agent.agent.recovery.finds import Finds
 from esl_agent.core.budget import next_billed_s, seconds_funded
 from esl_agent.core.call_signals import Event, HoldMoney, Leaving
@@ -87,13 +87,13 @@ class MortalWorld(World):
 
     def rise(self) -> None:
         self.is_up = True
-        book = cast(Book, PriceList(self.legs))
+        pricing = cast(Pricing, PriceList(self.legs))
         self.desk = Desk(
-            policy=POLICY, book=book, now_us=lambda: self.now_us, timers=self,
+            policy=POLICY, pricing=pricing, now_us=lambda: self.now_us, timers=self,
             ask_hold=self._ask_hold, settle=self._settle, release=self._release, switchboard=self,
             keep_answer=self._keep_answer, log=_silent, live_max=1_000,
         )  # fmt: skip
-        finds = Finds(self.desk, book, lambda: self.now_us, _silent)
+        finds = Finds(self.desk, pricing, lambda: self.now_us, _silent)
         finds.await_again(self._open())
         for leg in self._created.values():
             if leg.ended_us is None:

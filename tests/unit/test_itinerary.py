@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from fixtures.records import NOON_US, S, a_price
 
-from esl_agent.agent.book import NOT_UNDERSTOOD, Priced
 from esl_agent.agent.calls.itinerary import (
     AWAITED_MAX_US,
     RACE_MAX_US,
@@ -17,6 +16,7 @@ from esl_agent.agent.calls.itinerary import (
     Itineraries,
     Itinerary,
 )
+from esl_agent.agent.pricing import NOT_UNDERSTOOD, Priced
 from esl_agent.core.leg import Direction, Leg, LegEnd, Product, Quality
 from esl_agent.core.price import Price
 

@@ -8,8 +8,8 @@ import pytest
 from fixtures.admission import CALLER_LEG, UUIDS, a_number
 from fixtures.records import NOON_US, a_price
 
-from esl_agent.agent.book import Priced
 from esl_agent.agent.calls.known import TEXT_CHARACTERS_MAX, KnownError, newest, priced_of, recall, remember
+from esl_agent.agent.pricing import Priced
 from esl_agent.core.leg import Direction, Leg, Product
 
 LONDON = a_number("442079460000")

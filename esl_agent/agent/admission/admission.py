@@ -21,11 +21,12 @@ from esl_agent.agent.admission.facts import gather
 from esl_agent.agent.admission.planning import dial, is_emergency, plan_legs
 from esl_agent.agent.admission.refusals import refused_cdr
 from esl_agent.agent.admission.tempo import Tempo
-from esl_agent.agent.book import Book, Payer, Priced
+from esl_agent.agent.book import Book, Payer
 from esl_agent.agent.calls.desk import Desk
 from esl_agent.agent.calls.itinerary import Itinerary
 from esl_agent.agent.calls.known import remember
 from esl_agent.agent.money.holder import Tell
+from esl_agent.agent.pricing import Priced
 from esl_agent.core.admission.decide import decide, refused_by_store
 from esl_agent.core.admission.decision import Decision
 from esl_agent.core.admission.dial import PlannedLeg

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esl_agent.agent.book import Book, Priced
+from esl_agent.agent.pricing import Priced, Pricing
 from esl_agent.core.admission.reasons import Reason
 from esl_agent.core.call_signals import MoneyCame, MustEnd
 from esl_agent.core.tariff import NEVER_CHARGED
@@ -11,11 +11,11 @@ from esl_agent.core.tariff import NEVER_CHARGED
 class Barring:
     """As the book has it at this moment; without `ends_calls` those that are up may finish."""
 
-    def __init__(self, book: Book, now_us: int, *, ends_calls: bool) -> None:
-        self._book = book
+    def __init__(self, pricing: Pricing, now_us: int, *, ends_calls: bool) -> None:
+        self._pricing = pricing
         self._now_us = now_us
         self._ends_calls = ends_calls
-        self._barred = book.barred()
+        self._barred = pricing.book.barred()
 
     def news_for(self, priced: Priced) -> MoneyCame | MustEnd | None:
         """What a live call of an account that changed is told."""
@@ -32,4 +32,4 @@ class Barring:
         """Why it has to end; None where it may go on, as calls for help always do."""
         if not self._ends_calls or priced.number.number_class in NEVER_CHARGED:
             return None
-        return self._barred.get(priced.account_id) or self._book.ended_by_traffic(priced, self._now_us)
+        return self._barred.get(priced.account_id) or self._pricing.ended_by_traffic(priced, self._now_us)

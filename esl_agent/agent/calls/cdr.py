@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esl_agent.agent.book import Priced
+from esl_agent.agent.pricing import Priced
 from esl_agent.core.call_signals import Settle
 from esl_agent.store.cdrs import CdrRow, Source
 

@@ -13,7 +13,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
-from esl_agent.agent.book import Book, Priced
 from esl_agent.agent.calls.barring import Barring
 from esl_agent.agent.calls.cdr import cdr_of
 from esl_agent.agent.calls.desk_needs import Alarm, AskHold, Switchboard
@@ -23,6 +22,7 @@ from esl_agent.agent.calls.sounds import SILENCE, Sounds
 from esl_agent.agent.calls.timers import DUE
 from esl_agent.agent.calls.timing import Timing
 from esl_agent.agent.database import OUTAGE
+from esl_agent.agent.pricing import Priced, Pricing
 from esl_agent.core import call as machine
 from esl_agent.core.budget import is_metered
 from esl_agent.core.call import CallPolicy, Phase
@@ -68,7 +68,7 @@ class Desk:
         self,
         *,
         policy: CallPolicy,
-        book: Book,
+        pricing: Pricing,
         now_us: Callable[[], int],
         timers: Alarm,
         ask_hold: AskHold,
@@ -84,7 +84,7 @@ class Desk:
     ) -> None:
         self.live: dict[str, LiveCall] = {}
         self._timing = Timing(policy, switchboard, timers)
-        self._book = book
+        self._pricing = pricing
         self._now_us = now_us
         self._timers = timers
         self._ask_hold = ask_hold
@@ -117,7 +117,7 @@ class Desk:
             if leg.leg_uuid not in itinerary.begun:
                 self._begin_planned(leg, itinerary)
             return
-        priced = self._book.price(leg)
+        priced = self._pricing.price(leg)
         if priced is not None:
             self._begin(priced)
 
@@ -222,7 +222,7 @@ class Desk:
 
     def _settle_unseen(self, end: LegEnd, source: Source, priced: Priced | None) -> None:
         try:
-            priced = priced or self._book.price_over(end.leg)
+            priced = priced or self._pricing.price_over(end.leg)
         except OUTAGE:
             self._wait_for_price(end, source)
         else:
@@ -304,7 +304,7 @@ class Desk:
         """These have more or less money, other limits or another state: their calls ask again, or end."""
         if not account_ids:
             return
-        barring = Barring(self._book, self._now_us(), ends_calls=self._ends_barred)
+        barring = Barring(self._pricing, self._now_us(), ends_calls=self._ends_barred)
         for leg_uuid, live in list(self.live.items()):
             if live.priced.account_id in account_ids and (event := barring.news_for(live.priced)):
                 self.tell(leg_uuid, event)

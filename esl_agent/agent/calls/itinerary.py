@@ -28,7 +28,7 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from esl_agent.agent.book import Priced
+from esl_agent.agent.pricing import Priced
 from esl_agent.core import budget
 from esl_agent.core.leg import Direction, LegEnd
 

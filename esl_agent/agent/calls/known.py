@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from esl_agent.agent.book import Priced
+from esl_agent.agent.pricing import Priced
 from esl_agent.core.leg import Direction, Leg, Product
 from esl_agent.core.numbering.number import Number, NumberClass
 from esl_agent.core.price import Price

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from esl_agent.agent.book import Priced
 from esl_agent.agent.calls.known import remember
+from esl_agent.agent.pricing import Priced
 from esl_agent.core.call import Call, Phase
 from esl_agent.core.leg import Product
 from esl_agent.store.cdrs import Source

@@ -18,11 +18,11 @@ from typing import Final
 
 from gevent.event import Event
 
-from esl_agent.agent.book import Book
 from esl_agent.agent.calls.desk import Desk
 from esl_agent.agent.database import OUTAGE, Database
 from esl_agent.agent.files.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE, ThreadedCdrFolder, Waiting
 from esl_agent.agent.files.reconcile import Compared, Standing, compare
+from esl_agent.agent.pricing import Pricing
 from esl_agent.config import CdrFilesConfig
 from esl_agent.core.leg import LegEnd
 from esl_agent.noc.log import Log
@@ -47,7 +47,7 @@ class CdrSweeper:
         section: CdrFilesConfig,
         folder: ThreadedCdrFolder,
         *,
-        book: Book,
+        pricing: Pricing,
         desk: Desk,
         database: Database,
         unsettled: Callable[[], int],
@@ -55,7 +55,7 @@ class CdrSweeper:
     ) -> None:
         self._section = section
         self._folder = folder
-        self._book = book
+        self._pricing = pricing
         self._desk = desk
         self._database = database
         self._unsettled = unsettled
@@ -117,7 +117,7 @@ class CdrSweeper:
         read = self._thread.apply(lambda: [(each, self._folder.read(each.name)) for each in waiting])
         unread = {each.name: told for each, told in read if isinstance(told, CdrFileError)}
         ends = {each.name: told for each, told in read if isinstance(told, LegEnd)}
-        compared = compare(self._database, self._book, list(ends.values()))
+        compared = compare(self._database, self._pricing, list(ends.values()))
         for each in compared:
             self._tell(each)
         broken = {each.name: unread[each.name] for each in waiting if self._is_broken(each, unread)}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from esl_agent.agent.book import Book, Priced
 from esl_agent.agent.calls.known import KnownError, priced_of, recall
 from esl_agent.agent.database import Connects
+from esl_agent.agent.pricing import Priced, Pricing
 from esl_agent.core.leg import LegEnd
 from esl_agent.store.pool import Connection
 from esl_agent.store.reconcile import (
@@ -43,11 +43,11 @@ class Compared:
         return self.billed is not None and self.billed.duration_us != self.end.duration_us
 
 
-def compare(database: Connects, book: Book, ends: Sequence[LegEnd]) -> list[Compared]:
+def compare(database: Connects, pricing: Pricing, ends: Sequence[LegEnd]) -> list[Compared]:
     """How each leg stands, in order; raises one of OUTAGE."""
     with database.connection() as conn:
         billed = find_billed(conn, [_key(end) for end in ends])
-    priced = {end.leg.leg_uuid: book.price_over(end.leg) for end in ends if end.leg.leg_uuid not in billed}
+    priced = {end.leg.leg_uuid: pricing.price_over(end.leg) for end in ends if end.leg.leg_uuid not in billed}
     payers = [(each.account_id, leg_uuid) for leg_uuid, each in priced.items() if each is not None]
     with database.connection() as conn:
         reserved = find_reserved(conn, payers)

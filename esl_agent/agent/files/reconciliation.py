@@ -20,6 +20,7 @@ from esl_agent.agent.database import Connects
 from esl_agent.agent.files.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE, CdrFolder, Waiting
 from esl_agent.agent.files.reconcile import Compared, Standing, compare
 from esl_agent.agent.policies import when_off_of
+from esl_agent.agent.pricing import Pricing
 from esl_agent.config import Config, numbering_of, switch_name_of
 from esl_agent.core import call as machine
 from esl_agent.core.call_signals import Settle
@@ -157,7 +158,7 @@ class Reconciler:
                 self._report.in_the_making += 1
             else:
                 self._report.broken.append(BrokenFile(str(PurePath(file.place, file.name)), str(told)))
-        compared = compare(self._database, self._book, ends)
+        compared = compare(self._database, Pricing(self._book), ends)
         for each in compared:
             self._count(each)
         self._settle([each for each in compared if each.standing is Standing.OWED], has_file)

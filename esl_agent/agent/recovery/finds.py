@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from esl_agent.agent.book import Book
 from esl_agent.agent.calls.desk import Desk
 from esl_agent.agent.calls.itinerary import Heard, Itinerary
 from esl_agent.agent.calls.known import Known, KnownError, newest, priced_of
 from esl_agent.agent.calls.live_call import LiveCall
 from esl_agent.agent.database import OUTAGE
+from esl_agent.agent.pricing import Pricing
 from esl_agent.core.call import Phase
 from esl_agent.core.leg import Direction, Leg, LegEnd, Product
 from esl_agent.core.money import ZERO
@@ -29,9 +29,9 @@ NEVER_LATE_US: Final = 366 * 86_400_000_000
 
 
 class Finds:
-    def __init__(self, desk: Desk, book: Book, now_us: Callable[[], int], log: Log) -> None:
+    def __init__(self, desk: Desk, pricing: Pricing, now_us: Callable[[], int], log: Log) -> None:
         self._desk = desk
-        self._book = book
+        self._pricing = pricing
         self._now_us = now_us
         self._log = log
 
@@ -119,7 +119,7 @@ class Finds:
     def _begin_unasked(self, leg: Leg) -> bool | None:
         """A leg that nothing is known to be held for, whatever has become of its account since it began."""
         try:
-            priced = self._book.price_over(leg)
+            priced = self._pricing.price_over(leg)
         except OUTAGE:
             return None
         if priced is None:

@@ -14,10 +14,10 @@ from fixtures.call_steps import LEG, PRICE
 from fixtures.records import a_cdr
 from playwright.sync_api import Locator, Page, expect
 
-from esl_agent.agent.book import Priced
 from esl_agent.agent.calls.desk import Desk
 from esl_agent.agent.calls.live_call import LiveCall
 from esl_agent.agent.clock import wall_us
+from esl_agent.agent.pricing import Priced
 from esl_agent.core import call as machine
 from esl_agent.core.numbering.number import Number, NumberClass
 from esl_agent.simulator.plan import CallPlan
