@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
-import gevent
 import pytest
 
 from esl_agent.agent.daemon import Daemon
 from esl_agent.agent.files.cdr_folder import BROKEN, BROKEN_AFTER_S, DONE
 from esl_agent.core.tariff import Plan
+from esl_agent.lab.child import wait_until
 from esl_agent.lab.ports import free_port
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.plan import CallPlan
@@ -74,12 +74,6 @@ def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*.cdr.json")}
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    with gevent.Timeout(PATIENCE_S, AssertionError(what)):
-        while not condition():
-            gevent.sleep(0.02)
-
-
 def cdrs(conn: Connection) -> list[CdrRow]:
     return list(iterate_cdrs(conn, CdrFilter()))
 
@@ -106,7 +100,7 @@ def test_a_leg_whose_end_was_missed_is_settled_once_from_its_file(
     simulator.faults.drop_events(3, ENDS)
     call(simulator, carriers_refusing=carriers_refusing)
     journal.wait_for("CALL_RATED", 1 + carriers_refusing)
-    wait_until(lambda: not names_in(folder), "the files are cleared away")
+    wait_until(lambda: not names_in(folder), "the files are cleared away", PATIENCE_S)
 
     rows = cdrs(conn)
     assert {row.source for row in rows} == {Source.SWITCH_FILE}
@@ -141,7 +135,7 @@ def test_a_leg_that_was_settled_live_is_not_settled_again(
     start(when_done="keep")
     call(simulator)
     journal.wait_for("CALL_RATED")
-    wait_until(lambda: not names_in(folder), "the files are moved")
+    wait_until(lambda: not names_in(folder), "the files are moved", PATIENCE_S)
 
     (row,) = cdrs(conn)
     assert row.source is Source.LIVE
@@ -160,7 +154,7 @@ def test_a_thousand_files_wait_when_it_starts(
 
     start(files_max=300)
     journal.wait_for("CALL_RATED", WAITING)
-    wait_until(lambda: not names_in(folder), "the files are cleared away")
+    wait_until(lambda: not names_in(folder), "the files are cleared away", PATIENCE_S)
     rows = cdrs(conn)
     assert len(rows) == WAITING
     assert durations(rows) == talked(simulator)
@@ -177,7 +171,7 @@ def test_a_part_of_a_file_is_waited_for_and_set_aside_when_it_is_old(
     halves = sorted(names_in(folder), key=lambda name: (folder / name).stat().st_size)[:2]
     start()
     journal.wait_for("CALL_RATED")
-    wait_until(lambda: names_in(folder) == set(halves), "the whole files are cleared away")
+    wait_until(lambda: names_in(folder) == set(halves), "the whole files are cleared away", PATIENCE_S)
     assert not (folder / BROKEN).exists()
 
     long_ago = time.time() - BROKEN_AFTER_S
@@ -213,13 +207,13 @@ def test_another_duration_than_the_switchs_own_is_told_and_nothing_is_changed(
     call(simulator)
     (row,) = journal.wait_for("CALL_RATED")
     name = f"{row['leg']}.cdr.json"
-    wait_until((folder / DONE / name).exists, "the file is moved")
+    wait_until((folder / DONE / name).exists, "the file is moved", PATIENCE_S)
     conn.execute("UPDATE cdrs SET duration_us = 7000000 WHERE leg_uuid = %s", [row["leg"]])
     (folder / DONE / name).rename(folder / name)
     (told,) = journal.wait_for("CDR_DIFFERS")
     assert (told["leg"], told["account"], told["billed_s"]) == (row["leg"], 1001, "7.000000")
     assert told["file_s"] == f"{talked(simulator)[str(row['leg'])] / 1_000_000:.6f}"
-    wait_until(lambda: not names_in(folder), "the files are cleared away")
+    wait_until(lambda: not names_in(folder), "the files are cleared away", PATIENCE_S)
     assert [row.duration_us for row in cdrs(conn)] == [7_000_000]
 
 
@@ -261,7 +255,7 @@ def test_a_file_that_names_another_payer_than_ours_is_nobodys(
             content["variables"]["esl_account"] = "999999"
             path.write_text(json.dumps(content))
     start()
-    wait_until(lambda: not names_in(folder), "the files are cleared away")
+    wait_until(lambda: not names_in(folder), "the files are cleared away", PATIENCE_S)
     (row,) = cdrs(conn)
     assert (row.account_id, row.refused, row.charged) == (0, "unknown_account", 0)
 
@@ -295,6 +289,6 @@ def test_a_call_that_ended_while_the_daemon_was_down_is_billed_as_it_was_admitte
     )  # fmt: skip
     assert row.duration_us == talked(simulator)[row.leg_uuid]
     assert (row.rule, row.carrier, row.charged) == ("funds", "alpha", Decimal("0.0013"))
-    wait_until(lambda: not names_in(folder), "the files are cleared away")
+    wait_until(lambda: not names_in(folder), "the files are cleared away", PATIENCE_S)
     assert exchange.nothing_is_reserved()
     simulator.stop()

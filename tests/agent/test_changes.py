@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import gevent
 import pytest
 
 from esl_agent.agent.daemon import Daemon
 from esl_agent.core.deck_file import parse_deck
 from esl_agent.core.leg import Product
+from esl_agent.lab.child import wait_until
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.plan import CallPlan, Kind
 from esl_agent.simulator.simulator import CallHandle, Simulator
@@ -173,7 +173,11 @@ def test_a_suspension_is_known_to_the_next_call_and_so_is_its_end(
     exchange.hang_up(exchange.place())  # so the account is in the book
     exchange.cdrs(1)
     accounts.suspend(conn, 1001, "unpaid", "noc")
-    wait_until(lambda: exchange.place().wait_ended(PATIENCE_S) and refusals(exchange) != [])
+    wait_until(
+        lambda: exchange.place().wait_ended(PATIENCE_S) and refusals(exchange) != [],
+        "a call is refused",
+        PATIENCE_S,
+    )
     assert set(refusals(exchange)) == {
         "account_suspended"
     }  # whether the book has heard, or the store says it
@@ -185,17 +189,11 @@ def test_a_suspension_is_known_to_the_next_call_and_so_is_its_end(
         assert handle.wait_ended(PATIENCE_S)
         return len(exchange.journal.of("CALL_ANSWERED")) > answered
 
-    wait_until(is_let_through)
+    wait_until(is_let_through, "a call is let through", PATIENCE_S)
 
 
 def refusals(exchange: Exchange) -> list[object]:
     return [line["reason"] for line in exchange.journal.of("CALL_REFUSED")]
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    with gevent.Timeout(PATIENCE_S, AssertionError("it did not come to that")):
-        while not is_so():
-            gevent.sleep(0)
 
 
 def test_a_call_keeps_the_rate_that_it_started_with_and_the_next_has_the_new_one(
@@ -212,7 +210,7 @@ def test_a_call_keeps_the_rate_that_it_started_with_and_the_next_has_the_new_one
         assert exchange.place(talk_ms=20).wait_ended(PATIENCE_S)
         return exchange.journal.of("CALL_ANSWERED")[-1]["rate"] == Decimal("9.0000")
 
-    wait_until(costs_more)
+    wait_until(costs_more, "a call costs more", PATIENCE_S)
     exchange.hang_up(first)
     exchange.journal.wait_for("CALL_RATED", len(exchange.journal.of("CALL_ANSWERED")))
     rated = {row.leg_uuid: row.charged for row in iterate_cdrs(conn, CdrFilter())}
@@ -229,7 +227,7 @@ def test_a_new_did_takes_calls_at_once(exchange: Exchange, conn: Connection) -> 
         assert exchange.place(**plan).wait_ended(PATIENCE_S)
         return any(line["to"] == "14165550100" for line in exchange.journal.of("CALL_ADMITTED"))
 
-    wait_until(is_billed)
+    wait_until(is_billed, "a call is billed", PATIENCE_S)
 
 
 def test_what_changed_while_nobody_listened_is_found_afterwards(exchange: Exchange, conn: Connection) -> None:

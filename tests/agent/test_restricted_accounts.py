@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-import gevent
 import pytest
 from fixtures.verdicts import a_verdict
 
@@ -16,6 +15,7 @@ from esl_agent.agent.traffic.enforcer import Enforcer
 from esl_agent.core.leg import Product
 from esl_agent.core.traffic.restriction import Restriction
 from esl_agent.core.traffic.verdict import Action, Verdict
+from esl_agent.lab.child import wait_until
 from esl_agent.lab.ports import LOOPBACK, free_port
 from esl_agent.simulator.plan import Kind
 from esl_agent.simulator.simulator import Simulator
@@ -70,7 +70,7 @@ def verdict(action: Action = Action.SUSPEND_OUTBOUND, **changes: object) -> Verd
 def enforced(exchange: Exchange, given: Verdict) -> Restriction:
     """As it is written."""
     exchange.daemon.parts.traffic.enforcer.enforce(given)
-    wait_until(lambda: len(list_restrictions(exchange.conn)) > 0)
+    wait_until(lambda: len(list_restrictions(exchange.conn)) > 0, "it is written", PATIENCE_S)
     return list_restrictions(exchange.conn)[0].restriction
 
 
@@ -84,19 +84,13 @@ def refusals(exchange: Exchange) -> list[object]:
     return [line["reason"] for line in exchange.journal.of("CALL_REFUSED")]
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    with gevent.Timeout(PATIENCE_S, AssertionError("it did not come to that")):
-        while not is_so():
-            gevent.sleep(0.02)
-
-
 def is_let_through(exchange: Exchange, **plan: object) -> bool:
     def said() -> tuple[int, int]:
         return len(exchange.journal.of("CALL_ANSWERED")), len(exchange.journal.of("CALL_REFUSED"))
 
     before = said()
     exchange.call(talk_ms=50, **plan)
-    wait_until(lambda: said() != before)
+    wait_until(lambda: said() != before, "it is decided", PATIENCE_S)
     return said()[0] > before[0]
 
 
@@ -197,14 +191,14 @@ def test_a_call_that_rings_ends_too_and_so_does_one_that_was_just_let_out(exchan
     exchange.journal.wait_for("CALL_ADMITTED")
     exchange.daemon.parts.traffic.enforcer.enforce(verdict(ends_calls=True))
     assert ringing.wait_ended(PATIENCE_S)
-    wait_until(exchange.nothing_is_reserved)
+    wait_until(exchange.nothing_is_reserved, "nothing is reserved", PATIENCE_S)
 
 
 def test_a_restriction_ends_by_itself_without_a_word(exchange: Exchange, conn: Connection) -> None:
     enforced(exchange, verdict(expires_after_s=2))
     exchange.call()
     assert refusals(exchange) == ["outbound_suspended"]
-    wait_until(lambda: is_let_through(exchange))
+    wait_until(lambda: is_let_through(exchange), "a call is let through", PATIENCE_S)
     assert find_open(conn, [1001]) == {}
     assert list_restrictions(conn, is_all=True)[0].cleared_at is None
 
@@ -245,7 +239,7 @@ def test_toll_free_calls_are_refused_the_others_go_on_and_the_option_comes_back(
     assert line["reason"] == "toll_free_off"
     assert str(line["detail"]).startswith(f"rule toll_free_share, restriction {made.restriction}, until 2")
     assert is_let_through(exchange)
-    wait_until(lambda: is_let_through(exchange, number=FREE_NUMBER))
+    wait_until(lambda: is_let_through(exchange, number=FREE_NUMBER), "a call is let through", PATIENCE_S)
     assert {row.charged for row in exchange.cdrs(3) if row.number == FREE_NUMBER} == {0}
 
 
@@ -308,7 +302,7 @@ def test_what_one_daemon_restricts_the_other_refuses(start: Start) -> None:
     montreal, quebec = start(), start()
     assert is_let_through(quebec)
     enforced(montreal, verdict(Action.SUSPEND_ACCOUNT))
-    wait_until(lambda: not is_let_through(quebec))
+    wait_until(lambda: not is_let_through(quebec), "a call is refused", PATIENCE_S)
     assert set(refusals(quebec)) == {"traffic_suspended"}
 
 

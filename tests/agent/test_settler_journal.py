@@ -16,6 +16,7 @@ from gevent.monkey import get_original
 
 from esl_agent.agent.database import Database
 from esl_agent.agent.money.settler import Settler
+from esl_agent.lab.child import wait_until
 from esl_agent.store.journal import Journal as DiskJournal
 from esl_agent.store.journal import JournalError
 from esl_agent.store.pool import Connection, Pool, open_pool
@@ -97,19 +98,13 @@ def settle(settler: Settler, count: int, since: int = 0) -> list[str]:
     return legs
 
 
-def wait_until(fact: Callable[[], bool], what: str) -> None:
-    with gevent.Timeout(PATIENCE_S, AssertionError(what)):
-        while not fact():
-            gevent.sleep(0.01)
-
-
 def test_what_waited_when_the_daemon_was_killed_is_written_at_the_next_start(
     start: Start, away: Nowhere, conn: Connection, journal: Journal
 ) -> None:
     an_account(conn, 1001, "5")
     settler = start(away)
     legs = settle(settler, 12)
-    wait_until(lambda: settler.unkept == 0, "it is not on disk")
+    wait_until(lambda: settler.unkept == 0, "it is on disk", PATIENCE_S)
     assert legs_by_time(conn) == []
 
     again = start()
@@ -147,7 +142,7 @@ def test_more_than_memory_holds_is_read_back_in_order(
     an_account(conn, 1001, "5")
     settler = start(away, in_memory_max=8)
     legs = settle(settler, 40)
-    wait_until(lambda: settler.unkept == 0, "it is not on disk")
+    wait_until(lambda: settler.unkept == 0, "it is on disk", PATIENCE_S)
     assert len(settler) == 40
     away.come_back()
     more = settle(settler, 10, since=40)
@@ -162,7 +157,7 @@ def test_what_was_damaged_on_disk_meanwhile_holds_up_nothing_else(
     an_account(conn, 1001, "5")
     settler = start(away, in_memory_max=5)
     legs = settle(settler, 20)
-    wait_until(lambda: settler.unkept == 0, "it is not on disk")
+    wait_until(lambda: settler.unkept == 0, "it is on disk", PATIENCE_S)
     (segment,) = a_journal(tmp_path).folder.glob("segment-*")
     segment.write_bytes(segment.read_bytes().replace(b"leg 0012", b"leg 9999"))
     away.come_back()
@@ -203,7 +198,7 @@ def test_an_answer_that_was_kept_when_the_daemon_was_killed_is_known_at_the_next
     an_account(conn, 1001, "5")
     settler = start(away)
     settler.answer(1001, "talks", "{}")
-    wait_until(lambda: settler.unkept == 0, "it is not on disk")
+    wait_until(lambda: settler.unkept == 0, "it is on disk", PATIENCE_S)
     settle(settler, 1)
     assert answers(conn) == []
 
@@ -218,7 +213,7 @@ def test_the_answer_of_a_call_that_is_over_in_the_same_moment_is_not_kept(
     settler = start(away)
     settler.answer(1001, "leg 0000", "{}")
     (leg,) = settle(settler, 1)
-    wait_until(lambda: settler.unkept == 0, "it is not on disk")
+    wait_until(lambda: settler.unkept == 0, "it is on disk", PATIENCE_S)
     assert len(settler) == 1
     away.come_back()
     assert settler.wait_empty(PATIENCE_S)
@@ -233,11 +228,11 @@ def test_where_the_journal_has_no_room_to_spare_what_calls_cost_takes_all_of_it(
     for number in range(23):  # nearly all but the tenth that is left for the ends of calls
         settler.answer(1001, f"talks {number:04}", json.dumps({"caller": "1" * 1_900}))
     journal.wait_for("JOURNAL_FULL")
-    wait_until(lambda: settler.unkept == 0, "it is not on disk")
+    wait_until(lambda: settler.unkept == 0, "it is on disk", PATIENCE_S)
     kept = len(settler)
     settler.answer(1001, "talks 9999", "{}")
     settle(settler, 1)
-    wait_until(lambda: settler.unkept == 0, "what it cost is not on disk")
+    wait_until(lambda: settler.unkept == 0, "what it cost is on disk", PATIENCE_S)
     assert len(settler) == kept + 1
     away.come_back()
     assert settler.wait_empty(PATIENCE_S)
@@ -313,7 +308,7 @@ def test_a_full_journal_accepts_no_new_call_until_it_has_room_again(
     assert settler.wait_empty(PATIENCE_S)
     journal.wait_for("JOURNAL_HAS_ROOM")
     # What waited in memory may fill it once more on its way to Postgres.
-    wait_until(lambda: settler.is_accepting, "new calls are accepted")
+    wait_until(lambda: settler.is_accepting, "new calls are accepted", PATIENCE_S)
     assert legs_by_time(conn) == legs
 
 
