@@ -47,6 +47,7 @@ class Room:
         self.verdicts: list[Verdict] = []
         self.written = 0
         self.may_act = True
+        self.at_verdict: Callable[[], None] = lambda: None
         self.rules = folder / "traffic.toml"
         self.rules.write_text(RULES)
         self.watches: list[TrafficWatch] = []
@@ -66,6 +67,7 @@ class Room:
 
     def _enforce(self, verdict: Verdict) -> None:
         self.verdicts.append(verdict)
+        self.at_verdict()
         with connected(self.url) as conn:
             restrict(conn, restriction_of(verdict), verdict.figures, verdict.calls)
         self.written += 1
@@ -262,6 +264,34 @@ def test_rules_are_read_again_and_wrong_ones_leave_those_in_force(conn: Connecti
     calls(conn, 3)
 
     room.wait_verdicts("many")
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        '[[rule]]\nname = "x"\nwhen = [{ measure = "attempts", window = "1h", at_least = 99 }]\ndo = "alert"',
+        RULES.replace('"attempts", window = "1h"', '"sequential_run", direction = "in", window = "1h"')
+        + RULES.replace('"many', '"new-many').replace('window = "1h"', 'window = "24h"'),
+    ],
+    ids=["with a rule gone", "that ask for more"],
+)
+def test_rules_that_are_read_in_the_middle_of_a_look_are_in_force_from_the_next_on(
+    conn: Connection, room: Room, others: str
+) -> None:
+    room.rules.write_text(RULES.replace("at_least = 12", "at_least = 5"))
+    watch = room.start()
+    room.journal.wait_for("TRAFFIC_COUNTED")
+
+    def reload() -> None:
+        room.rules.write_text(others)
+        watch.reload()
+
+    room.at_verdict = reload
+    calls(conn, 5)
+
+    room.wait(lambda: {verdict.rule for verdict in room.verdicts} >= {"many", "many-in-a-month"})
+    room.wait_looked()
+    assert [verdict.rule for verdict in room.verdicts if verdict.rule == "x"] == []
 
 
 def test_rules_that_ask_for_more_have_everything_counted_anew(conn: Connection, room: Room) -> None:

@@ -27,7 +27,7 @@ from esl_agent.config import TrafficConfig
 from esl_agent.core.traffic.call import CALL_US_MAX, TrafficCall
 from esl_agent.core.traffic.evidence import evidence, evidence_since_us
 from esl_agent.core.traffic.judge import Judge
-from esl_agent.core.traffic.rules import Rule, Subject
+from esl_agent.core.traffic.rules import Rule, RuleSet, Subject
 from esl_agent.core.traffic.verdict import Verdict
 from esl_agent.core.traffic.windows import US_PER_S, begins_us
 from esl_agent.errors import EslAgentError
@@ -59,6 +59,7 @@ class TrafficWatch:
         self._enforce = enforce
         self._may_act = may_act
         self._rules = load_rules(config.rules_file)
+        self._read_rules: RuleSet | None = None  # again, to be in force from the next look on
         self._standing = Standing(database, may_act)
         self._is_stale = True  # what is kept does not serve the rules: it is to begin anew
         self._judge = Judge(self._rules, self._speaks)
@@ -102,6 +103,13 @@ class TrafficWatch:
         except EslAgentError as error:
             self._log("CONFIG_REJECTED", error=" ".join(str(error).split()))
             return
+        self._read_rules = rules
+
+    def _take_over_rules(self) -> None:
+        """Between two looks: what judges a call, and whoever hands its verdicts over, go by the same rules."""
+        rules, self._read_rules = self._read_rules, None
+        if rules is None:
+            return
         if any(rules.needs(subject) != self._rules.needs(subject) for subject in Subject):
             self._is_stale = True
         self._rules = self._judge.rules = rules
@@ -109,6 +117,7 @@ class TrafficWatch:
     # Counting.
 
     def _poll(self) -> None:
+        self._take_over_rules()
         with self._database.connection() as conn:
             self._now_us = now_us = store.now_us(conn)
         if self._is_stale:
@@ -173,7 +182,7 @@ class TrafficWatch:
 
     def _hand_over(self, verdict: Verdict, plan: str) -> None:
         """With the calls that made it, where the database tells them."""
-        rule = self._rules.of_account(verdict.account_id, plan)[verdict.rule]
+        rule = self._rules.of_account(verdict.account_id, plan)[verdict.rule]  # which gave the verdict
         try:
             calls = self._calls_of(verdict, rule)
         except OUTAGE:
