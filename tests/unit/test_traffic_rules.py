@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from fixtures.traffic_oracle import a_call
 
 from esl_agent.agent.traffic.rules import load_rules
+from esl_agent.core.traffic.judge import Judge
 from esl_agent.core.traffic.measures import MEASURES
-from esl_agent.core.traffic.rule_file import PROBLEMS_TOLD_MAX, RuleFileError, parse_rules
-from esl_agent.core.traffic.rules import Rule, RuleSet
+from esl_agent.core.traffic.rule_file import OVERRIDES_MAX, PROBLEMS_TOLD_MAX, RuleFileError, parse_rules
+from esl_agent.core.traffic.rules import Rule, RuleSet, Subject
+from esl_agent.core.traffic.tally import EVERYTHING, Tally
 from esl_agent.core.traffic.verdict import Action
 
 ONE = """
@@ -156,6 +160,88 @@ enabled = false
 )
 def test_what_is_wrong_is_told_with_its_place(text: str, told: str) -> None:
     assert told in "\n".join(problems_of(text))
+
+
+THREE = """
+[[rule]]
+name = "signals"
+needed = 2
+when = [
+  { measure = "attempts", window = "1h", at_least = 5 },
+  { measure = "short_share", window = "1h", above = 0.5 },
+  { measure = "asr", window = "1h", below = 0.3 },
+]
+do = "alert"
+"""
+
+
+BUSY = 'when = [{ measure = "attempts", window = "1h", at_least = 9 }]'
+
+
+def an_override(whose: str, what: str, rule: str = "signals") -> str:
+    return f'[[override]]\n{whose}\nrule = "{rule}"\n{what}\n'
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (
+            an_override('plan = "wholesale"', BUSY) + an_override("account = 1001", "needed = 3"),
+            "[[override]] of plan wholesale and of account 1001 (signals), taken together:"
+            " needed = 3: there are 1 conditions",
+        ),
+        (
+            an_override('plan = "wholesale"', 'do = "throttle"\nmax_calls = 2')
+            + an_override("account = 1001", 'do = "suspend_outbound"'),
+            "[[override]] of plan wholesale and of account 1001 (signals), taken together:"
+            " max_calls and calls_per_second go with throttle only",
+        ),
+        (
+            an_override("account = 1001", "needed = 3")
+            + an_override("account = 1001", BUSY)
+            + an_override("account = 1001", "needed = 2"),
+            "[[override]] of account 1001 (signals), taken together: needed = 2: there are 1 conditions",
+        ),
+    ],
+)
+def test_overrides_that_make_no_rule_together_are_told_with_whose_they_are(overrides: str, told: str) -> None:
+    assert problems_of(THREE + overrides) == [told]
+
+
+def test_a_rule_that_needs_more_conditions_than_it_has_is_never_broken() -> None:
+    [rule] = parse_rules(THREE, "my.toml").rules
+    tally = Tally(EVERYTHING, 0)
+    assert replace(rule, conditions=rule.conditions[:1]).broken(tally, tally, 0) is None
+
+
+def test_what_is_kept_is_what_some_account_s_rules_ask_for() -> None:
+    """Of a plan's override and an account's together, too: neither alone has the day counted."""
+    off = THREE.replace('do = "alert"', 'do = "alert"\nenabled = false')
+    on = an_override('plan = "wholesale"', "enabled = true")
+    day = an_override("account = 1001", 'when = [{ measure = "attempts", window = "24h", at_least = 1 }]')
+    texts = ("", on, day, on + day)
+    needs = [parse_rules(off + text, "my.toml").needs(Subject.ACCOUNT) for text in texts]
+
+    assert [sorted({window for _, window in each.windows}) for each in needs] == [
+        [], ["1h"], [], ["1h", "24h"],
+    ]  # fmt: skip
+    judge = Judge(parse_rules(off + on + day, "my.toml"))
+    [verdict] = judge.see(a_call(10**15), 10**15, "wholesale")
+    assert verdict.figures[0].window == "24h"
+
+
+def test_thousands_of_overrides_are_read_by_their_kinds_and_not_by_their_pairs() -> None:
+    half = OVERRIDES_MAX // 2
+    when = 'when = [{{ measure = "attempts", window = "1h", at_least = {} }}]'
+    plans = (an_override(f'plan = "p{n}"', when.format(n)) for n in range(half))
+    accounts = (an_override(f"account = {n + 1}", when.format(n)) for n in range(half))
+
+    rules = parse_rules(THREE + "".join([*plans, *accounts]), "my.toml")
+
+    kinds = list(rules.combined(lambda override: len(override.changes)))
+    assert len(kinds) == 4
+    assert the_rule(rules, "signals", 77, "p50").conditions[0].threshold == 76
+    assert the_rule(rules, "signals", half + 1, "p50").conditions[0].threshold == 50
 
 
 def test_every_problem_is_told_at_once_up_to_a_limit() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeVar
@@ -69,9 +69,12 @@ def parse_rules(text: str, source: str) -> RuleSet:
     high_rate = _caught(problems, "high_rate", lambda: _rate(document.get("high_rate")))
     if problems:
         raise RuleFileError(source, problems)
-    return RuleSet(
+    read = RuleSet(
         tuple(rules), tuple(each for each in overrides if each is not None), high_rate or HIGH_RATE
     )
+    if problems := list(_together_wrong(read)):
+        raise RuleFileError(source, problems)
+    return read
 
 
 class _Wrong(Exception):
@@ -156,6 +159,38 @@ def _override(table: dict[str, Any], rules: list[Rule], named: set[str]) -> Over
     override = Override(rule.name, changes, plan or "", account or 0)
     _check(override.applied(rule))
     return override
+
+
+def _together_wrong(rules: RuleSet) -> Iterator[str]:
+    """Overrides that are right each by itself, and make no rule of an account that has both."""
+    for overrides, rule in rules.combined(_shape):
+        if rule.enabled:
+            try:
+                _check(rule)
+            except _Wrong as wrong:
+                whose = " and of ".join(
+                    f"plan {override.plan}" if override.plan else f"account {override.account_id}"
+                    for override in overrides
+                )
+                yield f"[[override]] of {whose} ({rule.name}), taken together: {wrong}"
+
+
+def _shape(override: Override) -> Hashable:
+    """What `_check` looks at: thousands of overrides have a few of these."""
+    shapes: dict[str, Callable[[Any], Hashable]] = {
+        "conditions": lambda conditions: (
+            len(conditions),
+            any("countries" in condition.measure.needs for condition in conditions),
+        ),
+        "expires_after_s": bool,
+        "lift_below_s": bool,
+        "max_calls": bool,
+        "calls_per_second": bool,
+    }
+    return frozenset(
+        (field, shapes[field](value) if field in shapes else value)
+        for field, value in override.changes.items()
+    )
 
 
 def _fields(table: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import reduce
+from itertools import product
 from typing import Any, Final
 
 from esl_agent.core.traffic.measures import WAYS, Asked, Measure, Reading, Way, needs_of
@@ -113,11 +114,11 @@ class Rule:
             figure = condition.met(tally, whole, now_us)
             if figure is not None:
                 figures.append(figure)
-            elif spare:
+            elif spare > 0:
                 spare -= 1
             else:
                 return None
-        return tuple(figures)
+        return tuple(figures) if len(figures) >= self.needed else None
 
     def concerns(self, way: bool) -> bool:
         """Whether a call in that direction can break it."""
@@ -137,6 +138,42 @@ class Override:
         return replace(rule, **self.changes)
 
 
+Overrides = tuple[Override, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The overrides of one rule: all of a plan's made into one, and all of an account's."""
+
+    plans: dict[str, Override] = field(default_factory=dict)
+    accounts: dict[int, Override] = field(default_factory=dict)
+
+    def add(self, override: Override) -> None:
+        """A later one's changes win."""
+        layer: dict[Any, Override] = self.plans if override.plan else self.accounts
+        whose = override.plan or override.account_id
+        before = layer[whose].changes if whose in layer else {}
+        layer[whose] = replace(override, changes={**before, **override.changes})
+
+    def of(self, account_id: int, plan: str) -> Overrides:
+        """In the order in which they are applied."""
+        both = self.plans.get(plan), self.accounts.get(account_id)
+        return tuple(override for override in both if override is not None)
+
+    def pairs(self, kind: Callable[[Override], Hashable]) -> Iterator[Overrides]:
+        """What one account may have together, or nothing; of overrides of one kind one is enough."""
+        plans, accounts = (
+            {kind(override): override for override in reversed(layer.values())}
+            for layer in (self.plans, self.accounts)
+        )
+        for pair in product((None, *plans.values()), (None, *accounts.values())):
+            yield tuple(override for override in pair if override is not None)
+
+
+def applied(overrides: Overrides, rule: Rule) -> Rule:
+    return reduce(lambda so_far, override: override.applied(so_far), overrides, rule)
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSet:
     """The rules in force; `of` an account, after the overrides: a plan's first, then its own."""
@@ -147,17 +184,22 @@ class RuleSet:
     _own: frozenset[int] = field(
         init=False, compare=False, repr=False
     )  # accounts with overrides of their own
+    _layers: dict[str, Layers] = field(init=False, compare=False, repr=False)  # by the rule's name
     _of: dict[tuple[int, str, Subject, bool], tuple[Rule, ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
 
     def __post_init__(self) -> None:
+        layers = {rule.name: Layers() for rule in self.rules}
+        for override in self.overrides:
+            layers[override.rule].add(override)
         object.__setattr__(self, "_own", frozenset(override.account_id for override in self.overrides))
+        object.__setattr__(self, "_layers", layers)
 
     @property
     def by_plan(self) -> bool:
         """Whether it matters on which plan an account is."""
-        return any(override.plan for override in self.overrides)
+        return any(layers.plans for layers in self._layers.values())
 
     def of(self, account_id: int, plan: str, subject: Subject, way: bool) -> tuple[Rule, ...]:
         """The account's rules on such a subject that a call in that direction can break."""
@@ -169,24 +211,32 @@ class RuleSet:
 
     def of_account(self, account_id: int, plan: str) -> dict[str, Rule]:
         """All rules of an account, by name."""
-        rules = {rule.name: rule for rule in self.rules}
-        of_plan = [one for one in self.overrides if plan and one.plan == plan]
-        of_account = [one for one in self.overrides if account_id and one.account_id == account_id]
-        for override in of_plan + of_account:
-            rules[override.rule] = override.applied(rules[override.rule])
-        return {rule.name: rule for rule in rules.values() if rule.enabled}
+        rules = (applied(self._layers[rule.name].of(account_id, plan), rule) for rule in self.rules)
+        return {rule.name: rule for rule in rules if rule.enabled}
+
+    def combined(self, kind: Callable[[Override], Hashable]) -> Iterator[tuple[Overrides, Rule]]:
+        """Each rule as accounts may get it, and by which overrides; of those of one `kind` one is enough."""
+        for rule in self.rules:
+            for overrides in self._layers[rule.name].pairs(kind):
+                yield overrides, applied(overrides, rule)
 
     def needs(self, subject: Subject) -> Needs:
         """What has to be kept of that kind of subject, for all of the rules of anybody."""
-        rules = [rule for rule in self._all() if rule.subject is subject and rule.enabled]
-        asked = [condition for rule in rules for condition in rule.conditions]
-        each = (needs_of(one.measure, one.window, one.way, self.high_rate) for one in asked)
+        asked = {
+            (one.measure, one.window, one.way)
+            for _, rule in self.combined(_measured)
+            if rule.subject is subject and rule.enabled
+            for one in rule.conditions
+        }
+        each = (needs_of(*one, self.high_rate) for one in asked)
         return reduce(_together, each, Needs(high_rate=self.high_rate))
 
-    def _all(self) -> list[Rule]:
-        rules = {rule.name: rule for rule in self.rules}
-        changed = [override.applied(rules[override.rule]) for override in self.overrides]
-        return [*self.rules, *changed]
+
+def _measured(override: Override) -> Hashable:
+    """What of it says what is measured, and of whom."""
+    conditions = override.changes.get("conditions")
+    asked = conditions and frozenset((one.measure, one.window, one.way) for one in conditions)
+    return asked, override.changes.get("subject"), override.changes.get("enabled")
 
 
 def _together(one: Needs, other: Needs) -> Needs:
