@@ -5,7 +5,7 @@ total, or `want` if that leaves `spare` free for other calls".  Asking twice is
 as good as asking once, so a request whose answer was lost may be sent again.
 
 How that is decided stands in sql/0009_hold_for_legs.sql, and the function as it
-is now in sql/0010_known_of_a_leg.sql and sql/0018_hold_for_a_batch.sql.
+is now in sql/0018_hold_for_a_batch.sql and sql/0030_calls_out.sql.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ LOCK_ACCOUNT: Final = "SELECT 1 FROM accounts WHERE account_id = %s FOR NO KEY U
 
 HOLD: Final = "SELECT * FROM hold_for_legs(%s::json, %s::bigint[], %s::text[], %s::text[], %s)"
 NO_TAKES: Final[list[list[object]]] = [[], [], []]
+
+#: What stands in the text that is known of a call that comes in, and of no other (sql/0030_calls_out.sql).
+COMES_IN: Final = '"product" *: *"inbound"'
+CALLS_OUT: Final = """
+    SELECT count(*) FROM reservations
+    WHERE account_id = %s AND state = 'held' AND coalesce(known::text, '') !~ %s
+"""
 
 STATES: Final = "SELECT account_id, state FROM accounts WHERE account_id = ANY(%s)"
 #: What HOLD says of an account that is pending, suspended or closed, and of one that doesn't exist.
@@ -107,6 +114,12 @@ def hold_many(
         HoldResult(account_id, leg_uuid, _outcome(outcome, reasons.get(account_id)), held, available)
         for account_id, leg_uuid, outcome, held, available in rows
     ]
+
+
+def count_calls_out(conn: Connection, account_id: int) -> int:
+    """The account's calls that a limit on calls at a time counts: those that are up and did not come in."""
+    row = conn.execute(CALLS_OUT, [account_id, COMES_IN]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _outcome(said: str, reason: Outcome | None) -> Outcome:

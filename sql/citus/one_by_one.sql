@@ -32,7 +32,9 @@ DECLARE
     need numeric;
     wish numeric;
     call_left numeric;
-    calls_max integer; -- while a throttle holds
+    calls_max integer; -- the account's own, or a throttle's while one holds
+    calls_out bigint;
+    goes_out boolean;
     taken numeric;
 BEGIN
     PERFORM lock_accounts(account_ids);
@@ -49,9 +51,19 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
-        calls_max := (SELECT min(max_calls) FROM restrictions
-                      WHERE account_id = account_ids[i] AND action = 'throttle' AND cleared_at IS NULL
-                        AND (until IS NULL OR until > moment));
+        calls_max := least(purse.max_calls, (
+            SELECT min(max_calls) FROM restrictions
+            WHERE account_id = account_ids[i] AND action = 'throttle' AND cleared_at IS NULL
+              AND (until IS NULL OR until > moment)
+        ));
+        goes_out := coalesce(knowns[i]::text, '') !~ '"product" *: *"inbound"';
+        calls_out := purse.calls_up;
+        IF goes_out AND purse.calls_up >= calls_max THEN
+            calls_out := calls_out - (
+                SELECT count(*) FROM reservations r
+                WHERE r.account_id = account_ids[i] AND r.state = 'held' AND r.known::text ~ '"product" *: *"inbound"'
+            );
+        END IF;
         SELECT r.state, r.held INTO leg
         FROM reservations r WHERE r.account_id = account_ids[i] AND r.leg_uuid = leg_uuids[i];
         before := CASE WHEN leg.state = 'held' THEN leg.held ELSE 0 END;
@@ -60,7 +72,7 @@ BEGIN
         call_left := purse.spend_per_call - before;
         outcome := CASE WHEN leg.state <> 'held' THEN leg.state
                         WHEN purse.state <> 'active' THEN 'not_active'
-                        WHEN leg.state IS NULL AND purse.calls_up >= least(purse.max_calls, calls_max) THEN 'too_many_calls'
+                        WHEN leg.state IS NULL AND goes_out AND calls_out >= calls_max THEN 'too_many_calls'
                         WHEN need = 0 THEN 'held'
                         WHEN need > purse.day_left THEN 'day_spend'
                         WHEN need > call_left THEN 'call_spend'

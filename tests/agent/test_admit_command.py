@@ -95,6 +95,20 @@ def test_caps_count_what_live_calls_hold(
     assert (said["admitted"], said["reason"]) == (False, reason)
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_limit_on_calls_counts_calls_out_only(
+    admit: Admit, conn: Connection, options: tuple[str, ...]
+) -> None:
+    change_limits(conn, 1001, lambda limits: replace(limits, max_calls=1))
+    came_in = HoldRequest(1001, "came in", Decimal(0), Decimal(0), known='{"product":"inbound"}')
+    hold_many(conn, [came_in])
+    assert admit("--from", 1001, "--to", f"011{UK}", *options)["admitted"]
+
+    hold_many(conn, [HoldRequest(1001, "out", Decimal(0), Decimal(0))])
+    assert admit("--from", 1001, "--to", f"011{UK}", *options)["reason"] == "too_many_calls"
+    assert admit("--to", "15145550100", "--trunk", *options)["admitted"]
+
+
 def test_the_rules_are_told_as_far_as_they_were_asked(told: Command, conn: Connection) -> None:
     suspend(conn, 1001, "unpaid", "test")
     shown = told("admit", "--from", 1001, "--to", f"011{UK}")

@@ -19,6 +19,7 @@ from esl_agent.lab.child import wait_until
 from esl_agent.lab.ports import LOOPBACK, free_port
 from esl_agent.simulator.plan import Kind
 from esl_agent.simulator.simulator import Simulator
+from esl_agent.store.accounts import get_account
 from esl_agent.store.limits import change_limits
 from esl_agent.store.pool import Connection
 from esl_agent.store.restrictions import clear, find_open, list_restrictions, restrict
@@ -261,6 +262,19 @@ def test_a_throttle_counts_exactly_however_many_calls_come_at_once(
     assert refusals(exchange) == ["too_many_calls"] * 3
     for line in exchange.journal.of("CALL_REFUSED"):
         assert f"rule dialer, restriction {made.restriction}" in str(line["detail"])
+
+
+def test_a_throttle_refuses_no_call_that_comes_in(exchange: Exchange, conn: Connection) -> None:
+    enforced(exchange, verdict(Action.THROTTLE, max_calls=1))
+    out = exchange.place(talk_ms=1_000)
+    wait_until(lambda: get_account(conn, 1001).calls_up == 1, "a call is up", PATIENCE_S)
+    exchange.call(
+        kind=Kind.INBOUND, product=Product.INBOUND, account="1001", number=DID, did=DID, caller="14165550111"
+    )
+    assert out.wait_ended(PATIENCE_S)
+    rows = exchange.cdrs(2)
+    assert sorted((row.product, row.refused) for row in rows) == [("inbound", None), ("termination", None)]
+    assert exchange.nothing_is_reserved()
 
 
 def test_a_throttle_slows_calls_down(exchange: Exchange) -> None:

@@ -269,7 +269,7 @@ def test_rules_are_read_again_and_wrong_ones_leave_those_in_force(conn: Connecti
 @pytest.mark.parametrize(
     "others",
     [
-        '[[rule]]\nname = "another"\nwhen = [{ measure = "attempts", window = "1h", at_least = 99 }]\ndo = "alert"',
+        RULES.replace('"many', '"not-yet').replace("at_least = 5", "at_least = 99"),
         RULES.replace('"attempts", window = "1h"', '"sequential_run", direction = "in", window = "1h"')
         + RULES.replace('"many', '"new-many').replace('window = "1h"', 'window = "24h"'),
     ],
@@ -279,7 +279,9 @@ def test_rules_that_are_read_in_the_middle_of_a_look_are_in_force_from_the_next_
     conn: Connection, room: Room, others: str
 ) -> None:
     """`many` is broken by the third of five calls that are read at once, the other rule by the last one."""
-    room.rules.write_text(RULES.replace("at_least = 5", "at_least = 3").replace("at_least = 12", "at_least = 5"))
+    room.rules.write_text(
+        RULES.replace("at_least = 5", "at_least = 3").replace("at_least = 12", "at_least = 5")
+    )
     watch = room.start()
     room.journal.wait_for("TRAFFIC_COUNTED")
 

@@ -12,13 +12,17 @@ import gevent
 import pytest
 from fixtures.records import a_cdr, an_account, money
 
+from esl_agent.agent.clock import wall_us
 from esl_agent.core.money import ZERO
+from esl_agent.core.traffic.restriction import Restriction
+from esl_agent.core.traffic.verdict import Action
 from esl_agent.store import ledger
 from esl_agent.store.accounts import get_account
 from esl_agent.store.holds import HoldRequest, HoldResult, Outcome, hold_many
 from esl_agent.store.limits import change_limits
 from esl_agent.store.pool import Connection, open_pool
 from esl_agent.store.release import release_many
+from esl_agent.store.restrictions import restrict
 from esl_agent.store.settle import settle_many
 
 PAYER = 1001
@@ -104,6 +108,58 @@ def test_a_batch_fills_the_places_in_its_order(conn: Connection) -> None:
     assert [result.leg_uuid for result in results if result.outcome is Outcome.TOO_MANY_CALLS] == ["d"]
     assert get_account(conn, PAYER).calls_up == 3
     assert get_account(conn, 1002).calls_up == 2
+
+
+def an_inbound(leg: str) -> HoldRequest:
+    known = '{"caller":"\\u0000","product":"inbound"}'
+    return HoldRequest(PAYER, leg, Decimal("0.1"), Decimal("0.1"), known=known)
+
+
+def an_outbound(leg: str) -> HoldRequest:
+    known = '{"product":"forwarding","caller":"\\"product\\":\\"inbound\\""}'
+    return HoldRequest(PAYER, leg, Decimal("0.1"), Decimal("0.1"), known=known)
+
+
+def outcomes(conn: Connection, *requests: HoldRequest) -> list[Outcome]:
+    return [result.outcome for result in hold_many(conn, requests, TODAY)]
+
+
+def test_a_call_that_comes_in_is_held_to_no_number_of_calls(conn: Connection) -> None:
+    a_limited_account(conn, max_calls=1)
+    assert outcomes(conn, an_outbound("out")) == [Outcome.HELD]
+
+    assert outcomes(conn, an_inbound("in"), an_outbound("more"), an_inbound("in too")) == [
+        Outcome.HELD,
+        Outcome.TOO_MANY_CALLS,
+        Outcome.HELD,
+    ]
+    assert get_account(conn, PAYER).calls_up == 3
+    assert ledger.check(conn) == []
+
+
+def test_calls_that_come_in_take_no_call_out_its_place(conn: Connection) -> None:
+    a_limited_account(conn, max_calls=2)
+    assert outcomes(conn, *(an_inbound(f"in {n}") for n in range(3))) == [Outcome.HELD] * 3
+
+    asked = [an_outbound("a"), an_inbound("in 4"), an_outbound("b"), an_outbound("c")]
+    assert outcomes(conn, *asked) == [Outcome.HELD, Outcome.HELD, Outcome.HELD, Outcome.TOO_MANY_CALLS]
+
+    settle(conn, "in 0", "0.05")
+    release_many(conn, [(PAYER, "in 1")])
+    assert outcomes(conn, an_outbound("c")) == [Outcome.TOO_MANY_CALLS], "no call out was over"
+    settle(conn, "a", "0.05")
+    assert outcomes(conn, an_outbound("c")) == [Outcome.HELD]
+    assert (get_account(conn, PAYER).calls_up, ledger.check(conn)) == (4, [])
+
+
+def test_a_throttle_leaves_calls_that_come_in_alone(conn: Connection) -> None:
+    an_account(conn, PAYER, "50.00")
+    throttle = Restriction(
+        account_id=PAYER, rule="r", action=Action.THROTTLE, max_calls=0, since_us=wall_us(), made_by="noc"
+    )
+    restrict(conn, throttle)
+
+    assert outcomes(conn, an_outbound("out"), an_inbound("in")) == [Outcome.TOO_MANY_CALLS, Outcome.HELD]
 
 
 def test_what_was_spent_today_and_what_is_held_stay_below_the_days_limit(conn: Connection) -> None:

@@ -13,6 +13,8 @@ from datetime import date
 from decimal import Decimal
 from uuid import uuid4
 
+import msgspec
+
 from esl_agent.agent.admission.facts import gather
 from esl_agent.agent.admission.planning import dial, is_emergency, plan_legs
 from esl_agent.agent.book import Book
@@ -27,7 +29,7 @@ from esl_agent.core.money import ZERO
 from esl_agent.core.numbering import Numbering
 from esl_agent.core.traffic.restriction import Restriction
 from esl_agent.store.accounts import Account
-from esl_agent.store.holds import HoldRequest, Outcome, hold_many
+from esl_agent.store.holds import HoldRequest, Outcome, count_calls_out, hold_many
 from esl_agent.store.numbers import list_numbers
 from esl_agent.store.pool import Connection
 
@@ -92,21 +94,25 @@ class Stage:
         facts = gathered.facts
         if account is not None:
             spent = account.spent_today(self._today) + account.reserved  # as the store counts it
-            facts = replace(facts, calls_up=account.calls_up, spent_today=spent)
+            calls_out = count_calls_out(self._conn, account.account_id)
+            facts = replace(facts, calls_up=calls_out, spent_today=spent)
         decision = decide(question, facts)
         legs = plan_legs(question, decision, facts.carriers)
         held = ZERO
         if decision.admitted and account is not None and not is_emergency(decision):
             wanted = first_hold(decision.price, self._policy)
-            outcome, held = self._ask(account, wanted) if asks_store else _read(account, wanted)
+            outcome, held = self._ask(account, wanted, question) if asks_store else _read(account, wanted)
             if outcome is not Outcome.HELD:
                 decision, legs = refused_by_store(decision, outcome), ()
         strings = dial(decision, legs, held)
         return Rehearsal(question, decision, account, legs, held, strings, facts.restrictions)
 
-    def _ask(self, account: Account, wanted: HoldMoney) -> tuple[Outcome, Decimal]:
+    def _ask(self, account: Account, wanted: HoldMoney, question: Question) -> tuple[Outcome, Decimal]:
         """The store's own word."""
-        request = HoldRequest(account.account_id, str(uuid4()), wanted.least, wanted.want, wanted.spare)
+        known = msgspec.json.encode({"product": question.product}).decode()
+        request = HoldRequest(
+            account.account_id, str(uuid4()), wanted.least, wanted.want, wanted.spare, known=known
+        )
         with self._conn.transaction(force_rollback=True):
             (result,) = hold_many(self._conn, [request], self._today)
         return result.outcome, result.held

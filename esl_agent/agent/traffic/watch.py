@@ -106,7 +106,7 @@ class TrafficWatch:
         self._read_rules = rules
 
     def _take_over_rules(self) -> None:
-        """Between two looks: what judges a call, and whoever hands its verdicts over, go by the same rules."""
+        """Between two looks: what judges a call and what hands its verdicts over go by the same rules."""
         rules, self._read_rules = self._read_rules, None
         if rules is None:
             return
