@@ -60,7 +60,7 @@ class TrafficWatch:
         self._may_act = may_act
         self._rules = load_rules(config.rules_file)
         self._read_rules: RuleSet | None = None  # again, to be in force from the next look on
-        self._standing = Standing(database, may_act)
+        self._standing = Standing(database, may_act, self._plans)
         self._is_stale = True  # what is kept does not serve the rules: it is to begin anew
         self._judge = Judge(self._rules, self._speaks)
         self._tail = Tail(0)
@@ -125,7 +125,8 @@ class TrafficWatch:
         for calls in self._tail.poll(self._database, now_us):
             self._take(calls)
             gevent.sleep(0)
-        self._standing.look(self._judge, now_us, self._tail.ended_since, self._plan_of)
+        self._standing.look(self._judge, now_us, self._tail.ended_since)
+        self._standing.lift(self._judge, now_us)
         self._judge.forget_idle(now_us)
         self.looks += 1
 
@@ -174,9 +175,6 @@ class TrafficWatch:
             return {}
         with self._database.connection() as conn:
             return store.plans_of(conn, list(account_ids))
-
-    def _plan_of(self, account_id: int) -> str:
-        return self._plans({account_id}).get(account_id, "")
 
     # Verdicts.
 

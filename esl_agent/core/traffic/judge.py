@@ -46,7 +46,6 @@ class Standing:
     told_us: int
     expires_us: int | None = None
     is_restriction: bool = False
-    lift_below_s: int | None = None
     below_since_us: int | None = None  # not broken since
     is_quiet: bool = False  # an alert's rule was meanwhile not broken
 
@@ -136,7 +135,6 @@ class Judge:
                 told_us=now_us,
                 expires_us=_after(now_us, rule.expires_after_s),
                 is_restriction=rule.restricts,
-                lift_below_s=rule.lift_below_s,
             )
             yield from _verdicts(rule, whose, now_us, figures)
 
@@ -155,17 +153,20 @@ class Judge:
 
     def stand(self, key: Key, told_us: int, expires_us: int | None, *, is_restriction: bool = True) -> None:
         """It was told already, before a restart or by another daemon."""
-        rule = next((rule for rule in self.rules.rules if rule.name == key.rule), None)
         self._standing.setdefault(key.whose, {})[key.rule] = Standing(
             told_us=told_us,
             expires_us=expires_us if is_restriction else None,
             is_restriction=is_restriction,
-            lift_below_s=rule.lift_below_s if rule else None,
         )
 
     @property
     def rule_names(self) -> set[str]:
         return {rule.name for rule in self.rules.rules}
+
+    def restricts(self, key: Key, plan: str = "") -> bool:
+        """Whether the rule, as it is in force for the subject, does more than tell."""
+        rule = self._in_force(key, plan)
+        return rule is not None and rule.restricts
 
     def stands(self, key: Key) -> bool:
         return key.rule in self._standing.get(key.whose, ())
@@ -198,37 +199,47 @@ class Judge:
             if standing.expires_us is not None and standing.expires_us <= now_us:
                 self.ended(Key(name, whose), standing.expires_us, now_us)
             elif not standing.is_restriction and not standing.is_quiet:
-                standing.is_quiet = not self._is_broken(name, whose, now_us, plan)
+                standing.is_quiet = self._is_broken(Key(name, whose), now_us, plan) is False
             if standing.is_quiet and now_us - standing.told_us >= ALERT_OPEN_S * US_PER_S:
                 self._no_longer(whose, name)
 
     def liftable(self) -> list[Key]:
-        """The restrictions that are lifted when their rule is not broken for long enough."""
+        """The restrictions of rules that may lift, for some account at least, what they have restricted."""
         return [
             Key(name, whose)
             for whose, rules in self._standing.items()
             for name, standing in rules.items()
-            if standing.lift_below_s is not None
+            if standing.is_restriction and name in self.rules.lifting
         ]
 
     def is_to_be_lifted(self, key: Key, now_us: int, plan: str = "") -> bool:
-        """Whether its rule was not broken, each time that this was asked, for as long as the rule says."""
+        """Whether its rule, as in force, was not broken for as long as it says, each time that this was asked.
+
+        While the rule may not be judged, or is no longer the subject's, nobody
+        knows: then nothing is lifted.
+        """
         standing = self._standing[key.whose][key.rule]
-        if self._is_broken(key.rule, key.whose, now_us, plan):
+        rule = self._in_force(key, plan)
+        if rule is None or rule.lift_below_s is None or self._is_broken(key, now_us, plan) is not False:
             standing.below_since_us = None
             return False
         if standing.below_since_us is None:
             standing.below_since_us = now_us
-        lift_below_us = (standing.lift_below_s or 0) * US_PER_S
-        return now_us - standing.below_since_us >= lift_below_us
+        return now_us - standing.below_since_us >= rule.lift_below_s * US_PER_S
 
-    def _is_broken(self, name: str, whose: Whose, now_us: int, plan: str) -> bool:
-        rule = self.rules.of_account(whose.account_id, plan).get(name)
-        whole = self._tallies.get(whose)
-        if rule is None or whole is None or not self._speaks(rule, now_us):
-            return False
+    def _in_force(self, key: Key, plan: str) -> Rule | None:
+        return self.rules.of_account(key.whose.account_id, plan).get(key.rule)
+
+    def _is_broken(self, key: Key, now_us: int, plan: str) -> bool | None:
+        """None where nobody can say: there is no such rule in force, or it may not be judged yet."""
+        rule = self._in_force(key, plan)
+        if rule is None or not self._speaks(rule, now_us):
+            return None
+        whole = self._tallies.get(key.whose)
+        if whole is None:
+            return False  # no call for a month
         whole.roll(now_us)
-        return rule.broken(self._tally_of(rule, whose, whole, now_us), whole, now_us) is not None
+        return rule.broken(self._tally_of(rule, key.whose, whole, now_us), whole, now_us) is not None
 
     def _no_longer(self, whose: Whose, name: str) -> None:
         rules = self._standing.get(whose, {})

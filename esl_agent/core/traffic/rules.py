@@ -184,6 +184,7 @@ class RuleSet:
     _own: frozenset[int] = field(
         init=False, compare=False, repr=False
     )  # accounts with overrides of their own
+    lifting: frozenset[str] = field(init=False, compare=False, repr=False)  # rules that lift, for anybody
     _layers: dict[str, Layers] = field(init=False, compare=False, repr=False)  # by the rule's name
     _of: dict[tuple[int, str, Subject, bool], tuple[Rule, ...]] = field(
         default_factory=dict, compare=False, repr=False
@@ -195,6 +196,8 @@ class RuleSet:
             layers[override.rule].add(override)
         object.__setattr__(self, "_own", frozenset(override.account_id for override in self.overrides))
         object.__setattr__(self, "_layers", layers)
+        lifting = frozenset(rule.name for _, rule in self.combined(_lifts) if rule.lift_below_s is not None)
+        object.__setattr__(self, "lifting", lifting)
 
     @property
     def by_plan(self) -> bool:
@@ -230,6 +233,11 @@ class RuleSet:
         }
         each = (needs_of(*one, self.high_rate) for one in asked)
         return reduce(_together, each, Needs(high_rate=self.high_rate))
+
+
+def _lifts(override: Override) -> Hashable:
+    """What of it says whether anything is lifted."""
+    return "lift_below_s" in override.changes, override.changes.get("lift_below_s") is None
 
 
 def _measured(override: Override) -> Hashable:
