@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import gevent
+import psycopg
 import pytest
 from fixtures.records import S, a_cdr, an_account
+from psycopg_pool import PoolTimeout
 
 from esl_agent.agent.database import Connects
 from esl_agent.agent.traffic import standing
@@ -18,8 +21,9 @@ from esl_agent.agent.traffic.watch import TrafficWatch
 from esl_agent.config import TrafficConfig
 from esl_agent.core.traffic.restriction import restriction_of
 from esl_agent.core.traffic.verdict import EVIDENCE_CALLS_MAX, Action, Verdict
+from esl_agent.store import traffic_calls
 from esl_agent.store.cdrs import CdrRow, ensure_partitions, insert_cdrs, to_time, to_us
-from esl_agent.store.pool import Connection, connected
+from esl_agent.store.pool import Connection, connect_to_listen, connected
 from esl_agent.store.restrictions import clear, get_restriction, restrict
 
 from .conftest import PATIENCE_S, Journal
@@ -51,11 +55,12 @@ class Room:
         self.rules = folder / "traffic.toml"
         self.rules.write_text(RULES)
         self.watches: list[TrafficWatch] = []
+        self.database = OwnConnections(url)
         self._running: list[gevent.Greenlet[..., None]] = []
 
     def start(self) -> TrafficWatch:
         watch = TrafficWatch(
-            TrafficConfig(rules_file=str(self.rules)), OwnConnections(self.url), self.journal,
+            TrafficConfig(rules_file=str(self.rules)), self.database, self.journal,
             enforce=self._enforce, may_act=lambda: self.may_act,
         )  # fmt: skip
         self.watches.append(watch)
@@ -90,12 +95,19 @@ class Room:
 
 
 class OwnConnections(Connects):
+    """What Postgres says comes as it says it, as from the daemon's pool."""
+
     def __init__(self, url: str) -> None:
         self._url = url
+        self.is_cut_off = False
+        self.refused = 0
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        with connected(self._url) as conn:
+        if self.is_cut_off:
+            self.refused += 1
+            raise PoolTimeout("no connection in time")
+        with connect_to_listen(self._url) as conn:
             yield conn
 
 
@@ -295,6 +307,48 @@ def test_rules_that_are_read_in_the_middle_of_a_look_are_in_force_from_the_next_
     room.wait(lambda: len(room.verdicts) >= 2)
     room.wait_looked()
     assert [verdict.rule for verdict in room.verdicts[:2]] == ["many", "many-in-a-month"]
+
+
+def once(error: Exception, work: Callable[..., Any]) -> Callable[..., Any]:
+    """`work`, which fails at the first try."""
+    failed: list[bool] = []
+
+    def works(*arguments: object) -> Any:
+        if failed:
+            return work(*arguments)
+        failed.append(True)
+        raise error
+
+    return works
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("plans_of", PoolTimeout("no connection in time")),
+        ("of_account", psycopg.errors.InsufficientPrivilege("permission denied")),
+    ],
+)
+def test_calls_that_could_not_be_judged_at_the_first_try_count_once(
+    conn: Connection, room: Room, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception
+) -> None:
+    """Neither where their plans can't be had, nor where the evidence for the third one's verdict can't."""
+    by_plan = '[[override]]\nplan = "wholesale"\nrule = "many"\nenabled = false'
+    room.rules.write_text(
+        RULES.replace("at_least = 5", "at_least = 3").replace("at_least = 12", "at_least = 5") + by_plan
+    )
+    room.start()
+    room.journal.wait_for("TRAFFIC_COUNTED")
+    monkeypatch.setattr(traffic_calls, name, once(error, getattr(traffic_calls, name)))
+
+    calls(conn, 5)
+
+    room.wait(lambda: room.written == 2)
+    figures = [figure for verdict in room.verdicts for figure in verdict.figures]
+    assert [(verdict.rule, figure.value) for verdict, figure in zip(room.verdicts, figures, strict=True)] == [
+        ("many", "3"),
+        ("many-in-a-month", "5"),
+    ]
 
 
 def test_rules_that_ask_for_more_have_everything_counted_anew(conn: Connection, room: Room) -> None:

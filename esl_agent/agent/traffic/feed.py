@@ -45,7 +45,10 @@ class Tail:
         return len(self._recent)
 
     def poll(self, database: Connects, now_us: int) -> Iterator[Slice]:
-        """What is new by `now_us`, a few milliseconds' work at a time; raises one of OUTAGE."""
+        """What is new by `now_us`, a few milliseconds' work at a time; raises one of OUTAGE.
+
+        A slice is taken when the next one is asked for: one that was taken in part must not be left.
+        """
         back_us = OVERLAP_US
         if now_us - self._looked_back_us >= LOOK_BACK_EVERY_US:
             back_us = LOOK_BACK_US
@@ -58,9 +61,9 @@ class Tail:
                 recorded_us, leg_uuid = rows[-1].recorded_us, rows[-1].leg_uuid
                 new = [facts for facts in rows if facts.leg_uuid not in self._recent]
                 calls = [(facts, counted(facts)) for facts in new]
-                for facts, call in calls:
-                    self._recent[facts.leg_uuid] = facts.recorded_us, call
                 yield [call for _, call in calls if call is not None]
+                for facts, call in calls:  # taken: what was not is read again
+                    self._recent[facts.leg_uuid] = facts.recorded_us, call
             self._newest_us = max(self._newest_us, recorded_us)
             is_full = page.is_full
         if back_us == LOOK_BACK_US:

@@ -138,6 +138,7 @@ class TrafficWatch:
         self._is_stale = False
 
     def _take(self, calls: Slice) -> None:
+        """Count and judge all of them, or, where Postgres does not answer first, none."""
         if not self._may_act():
             self._count(calls)
             return
@@ -185,6 +186,9 @@ class TrafficWatch:
             calls = self._calls_of(verdict, rule)
         except OUTAGE:
             calls = ()
+        except psycopg.Error as error:  # the other calls of the slice are to be counted all the same
+            calls = ()
+            self._tell_refused(" ".join(str(error).split()))
         self._enforce(replace(verdict, calls=evidence(verdict, rule, calls)))
 
     def _calls_of(self, verdict: Verdict, rule: Rule) -> Iterable[TrafficCall]:

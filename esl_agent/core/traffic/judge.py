@@ -213,7 +213,7 @@ class Judge:
         ]
 
     def is_to_be_lifted(self, key: Key, now_us: int, plan: str = "") -> bool:
-        """Whether its rule, as in force, was not broken for as long as it says, each time that this was asked.
+        """Whether its rule, as in force, was not broken for as long as it says, each time this was asked.
 
         While the rule may not be judged, or is no longer the subject's, nobody
         knows: then nothing is lifted.
