@@ -37,6 +37,10 @@ _INSERT: Final = f"""
     WHERE NOT EXISTS (
         SELECT FROM restrictions WHERE {_OPEN}
         AND (account_id, did, rule, action) = (%(account_id)s, %(did)s, %(rule)s, %(action)s)
+    ) AND NOT EXISTS ( -- a rule's verdict on what somebody has looked at since, and let pass
+        SELECT FROM restrictions
+        WHERE made_by = '{TRAFFIC}' AND %(made_by)s = '{TRAFFIC}' AND cleared_at >= %(since)s
+        AND (account_id, did, rule, action) = (%(account_id)s, %(did)s, %(rule)s, %(action)s)
     )
     RETURNING {_COLUMNS}
 """  # noqa: S608  (constants of this module)
@@ -72,6 +76,8 @@ def restrict(
     conn: Connection, new: Restriction, figures: Sequence[Figure] = (), calls: Sequence[CallSeen] = ()
 ) -> Kept | None:
     """Write it, unless the account has one of the same did, rule and action that is open: then None.
+
+    None, too, of a verdict that is written late: one that was given before such a one was cleared.
 
     Raises AccountError where there is no such account.
     """

@@ -60,7 +60,24 @@ def test_a_second_one_of_the_same_did_rule_and_action_changes_nothing_while_the_
     )
     assert all(restrict(conn, each) for each in others)
     clear(conn, first.restriction.restriction or 0, "asked", "noc")
-    assert restrict(conn, a_restriction()) is not None
+    assert restrict(conn, a_restriction(since_us=wall_us())) is not None
+
+
+def test_what_was_cleared_is_not_made_again_by_a_verdict_of_before_that_is_written_late(
+    conn: Connection,
+) -> None:
+    late, first = a_restriction(since_us=wall_us()), restrict(conn, a_restriction())
+    assert first is not None
+    clear(conn, first.restriction.restriction or 0, "a fund-raiser", "noc")
+
+    assert restrict(conn, late) is None
+
+    assert restrict(conn, replace(late, did="15145550100")) is not None
+    assert restrict(conn, replace(late, action=Action.ALERT)) is not None
+    own = restrict(conn, replace(late, made_by="noc"))
+    assert own is not None, "an operator means what he says"
+    clear(conn, own.restriction.restriction or 0, "enough", "noc")
+    assert restrict(conn, a_restriction(since_us=wall_us())) is not None, "of calls that came after"
 
 
 def test_of_many_at_once_one_is_written(conn: Connection, database_url: str) -> None:
@@ -94,7 +111,7 @@ def test_what_is_cleared_says_by_whom_and_why_and_is_cleared_once(conn: Connecti
         clear(conn, number, "again", "office")
     with pytest.raises(RestrictionError, match="there is no restriction 999"):
         clear(conn, 999, "x", "noc")
-    over = restrict(conn, a_restriction(until_us=wall_us() - S))
+    over = restrict(conn, a_restriction(rule="spend", until_us=wall_us() - S))
     assert over is not None
     with pytest.raises(RestrictionError, match="was over by itself at 2"):
         clear(conn, over.restriction.restriction or 0, "x", "noc")
