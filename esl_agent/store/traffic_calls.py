@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -56,9 +56,8 @@ class Place(NamedTuple):
     leg_uuid: str
 
 
-def end_of(created_us: int) -> Place:
-    """The place after all rows that were created by then; accounts have at most 18 digits."""
-    return Place(created_us, 10**18, "")
+#: The place after all rows; accounts have at most 18 digits.
+LAST: Final = Place(to_us(datetime(9999, 12, 31, tzinfo=UTC)), 10**18, "")
 
 
 def now_us(conn: Connection) -> int:

@@ -264,6 +264,88 @@ def after(moment_us: int, number: int) -> CdrRow:
     return a_cdr(PAYER, f"after-{number}", number=f"4420794600{number}", charged=Decimal("0.0125"), **times)
 
 
+def test_what_was_cleared_while_a_daemon_was_cut_off_is_not_made_again_by_it(
+    conn: Connection, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another daemon's verdict: this one has neither heard of it nor seen the calls."""
+    monkeypatch.setattr(standing, "LOOK_EVERY_US", 0)
+    room.start()
+    room.journal.wait_for("TRAFFIC_COUNTED")
+    calls(conn, 2)
+    room.wait_looked()
+    room.database.is_cut_off = True
+    room.wait(lambda: room.database.refused >= 1)
+    calls(conn, 3, timedelta(minutes=1))
+    others = Verdict(
+        account_id=PAYER, rule="many", action=Action.SUSPEND_OUTBOUND, at_us=to_us(datetime.now(UTC))
+    )
+    kept = restrict(conn, restriction_of(others))
+    assert kept is not None
+    cleared_us = clear(conn, kept.restriction.restriction or 0, "a fund-raiser", "noc").ended_us or 0
+
+    room.database.is_cut_off = False
+    insert_cdrs(conn, [after(cleared_us, number) for number in range(4)])
+    room.wait_looked()
+    assert room.verdicts == []
+
+    insert_cdrs(conn, [after(cleared_us, 4)])
+    room.wait_verdicts("many")
+    assert room.verdicts[0].figures[0].value == "5"
+
+
+def test_a_call_that_ends_while_it_is_looked_counts_whatever_mark_lies_between(
+    conn: Connection, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a look that takes long: what time it is was asked ten minutes before."""
+    clock = traffic_calls.now_us
+    monkeypatch.setattr(traffic_calls, "now_us", lambda conn: clock(conn) - 600 * S)
+    room.start()
+    room.journal.wait_for("TRAFFIC_COUNTED")
+
+    calls(conn, 5)
+
+    room.wait_verdicts("many")
+    assert room.verdicts[0].figures[0].value == "5"
+
+
+def test_a_call_of_a_switch_whose_clock_is_fast_counts_at_a_start(conn: Connection, room: Room) -> None:
+    """By the switch it begins in two hours, but it was written before the start."""
+    calls(conn, 4, timedelta(hours=-2))
+    conn.execute("UPDATE cdrs SET recorded_at = now() - interval '10 minutes'")
+    room.start()
+    room.journal.wait_for("TRAFFIC_COUNTED")
+
+    calls(conn, 1)
+
+    room.wait_verdicts("many")
+    assert room.verdicts[0].figures[0].value == "5"
+
+
+@pytest.mark.parametrize("set_back_s", [40, 600])
+def test_calls_count_once_though_the_databases_clock_is_set_back(
+    conn: Connection, room: Room, monkeypatch: pytest.MonkeyPatch, set_back_s: int
+) -> None:
+    """It was fast until now, and what was written then is from the future."""
+    clock, fast_us = traffic_calls.now_us, [set_back_s * S]
+    monkeypatch.setattr(traffic_calls, "now_us", lambda conn: clock(conn) + fast_us[0])
+    room.start()
+    room.journal.wait_for("TRAFFIC_COUNTED")
+    with conn.transaction():
+        calls(conn, 2)
+        conn.execute("UPDATE cdrs SET recorded_at = recorded_at + make_interval(secs => %s)", [set_back_s])
+    room.wait_looked()
+
+    fast_us[0] = 0
+    room.wait_looked()
+    calls(conn, 2, timedelta(minutes=1))
+    room.wait_looked()
+    assert room.verdicts == []
+    calls(conn, 1, timedelta(minutes=3))
+
+    room.wait_verdicts("many")
+    assert room.verdicts[0].figures[0].value == "5"
+
+
 def test_rules_are_read_again_and_wrong_ones_leave_those_in_force(conn: Connection, room: Room) -> None:
     watch = room.start()
     room.journal.wait_for("TRAFFIC_COUNTED")

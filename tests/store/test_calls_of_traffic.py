@@ -53,7 +53,7 @@ def test_as_they_were_written(conn: Connection) -> None:
 
 def test_backwards_but_for_those_that_were_written_since(conn: Connection) -> None:
     found: list[CdrFacts] = []
-    place = store.end_of(NOON_US + 60 * S)
+    place = store.LAST
     while True:
         page = store.before(conn, place, 0, NOON_US + 65 * S)
         found += legs(page)

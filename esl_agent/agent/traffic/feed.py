@@ -50,9 +50,10 @@ class Tail:
         A slice is taken when the next one is asked for: one that was taken in part must not be left.
         """
         back_us = OVERLAP_US
-        if now_us - self._looked_back_us >= LOOK_BACK_EVERY_US:
+        if not 0 <= now_us - self._looked_back_us < LOOK_BACK_EVERY_US:
             back_us = LOOK_BACK_US
-        recorded_us, leg_uuid = max(self._newest_us - back_us, self._floor_us), ""
+        # With a clock that was set back, what is written now is older than the newest that was read.
+        recorded_us, leg_uuid = max(min(self._newest_us, now_us) - back_us, self._floor_us), ""
         is_full = True
         while is_full:
             with database.connection() as conn:
@@ -68,14 +69,14 @@ class Tail:
             is_full = page.is_full
         if back_us == LOOK_BACK_US:
             self._looked_back_us = now_us
-        self._forget()
+        self._forget(now_us)
 
     def ended_since(self, at_us: int) -> list[TrafficCall]:
         """Of what was read lately, the calls that ended later than that."""
         return [call for _, call in self._recent.values() if call is not None and call.at_us > at_us]
 
-    def _forget(self) -> None:
-        oldest_us = self._newest_us - LOOK_BACK_US
+    def _forget(self, now_us: int) -> None:
+        oldest_us = min(self._newest_us, now_us) - LOOK_BACK_US
         while self._recent:
             leg_uuid, (recorded_us, _) = next(iter(self._recent.items()))
             if recorded_us >= oldest_us and len(self._recent) <= RECENT_MAX:
@@ -90,7 +91,7 @@ class Past:
     def __init__(self, start_us: int) -> None:
         self._start_us = start_us
         self._since_us = start_us - IDLE_US - CALL_US_MAX
-        self._place = store.end_of(start_us)
+        self._place = store.LAST  # a switch's clock may be fast: what divides is when a CDR was written
         self.is_read = False
 
     @property

@@ -53,7 +53,7 @@ class Standing:
 
     def look(self, judge: Judge, now_us: int, ended_since: Callable[[int], Sequence[TrafficCall]]) -> None:
         """`ended_since` gives the calls that were counted lately."""
-        if now_us - self._looked_us < LOOK_EVERY_US:
+        if 0 <= now_us - self._looked_us < LOOK_EVERY_US:
             return
         with self._database.connection() as conn:
             found = store.made_by_rules(conn, self._looked_us - LOOK_BACK_US, with_open=False)
@@ -62,7 +62,7 @@ class Standing:
 
     def lift(self, judge: Judge, now_us: int) -> None:
         """What rules say is over; the next look finds it in the books."""
-        if now_us - self._lifted_us < LIFT_EVERY_US or not self._may_act():
+        if 0 <= now_us - self._lifted_us < LIFT_EVERY_US or not self._may_act():
             return
         liftable = judge.liftable()
         plans = self._plans({key.whose.account_id for key in liftable})

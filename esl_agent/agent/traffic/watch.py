@@ -20,7 +20,7 @@ import psycopg
 
 from esl_agent.agent.clock import monotonic_us
 from esl_agent.agent.database import OUTAGE, Connects
-from esl_agent.agent.traffic.feed import LOOK_BACK_US, Past, Slice, Tail
+from esl_agent.agent.traffic.feed import LOOK_BACK_US, OVERLAP_US, Past, Slice, Tail
 from esl_agent.agent.traffic.rules import load_rules
 from esl_agent.agent.traffic.standing import Standing
 from esl_agent.config import TrafficConfig
@@ -36,6 +36,9 @@ from esl_agent.store import traffic_calls as store
 
 #: How often it is looked whether CDRs were written, and an outage of the database is tried again.
 EVERY_US: Final = 1 * US_PER_S
+#: When the database's clock is set back by more than that, all is counted anew: what is written since
+#: can't be told by its time from what was seen.
+SET_BACK_MAX_US: Final = LOOK_BACK_US - OVERLAP_US
 #: After a piece of the past it pauses for so many times as long as that took: others come first.
 PAUSES: Final = 1.0
 
@@ -66,7 +69,8 @@ class TrafficWatch:
         self._tail = Tail(0)
         self._past = Past(0)
         self.looks = 0  # so often it was looked what is new
-        self._now_us = 0  # by the database's clock, when it was looked last
+        self._clock_us = 0  # the database's, at its latest
+        self._now_us = 0  # the judge's present: that, or when the latest call ended
         self._began_us = 0
         self._refused = ""  # what Postgres said
         self._counted = 0
@@ -119,21 +123,26 @@ class TrafficWatch:
     def _poll(self) -> None:
         self._take_over_rules()
         with self._database.connection() as conn:
-            self._now_us = now_us = store.now_us(conn)
+            clock_us = store.now_us(conn)
+        if self._clock_us - clock_us > SET_BACK_MAX_US:
+            self._is_stale = True
         if self._is_stale:
-            self._begin(now_us)
-        for calls in self._tail.poll(self._database, now_us):
+            self._begin(clock_us)
+        self._clock_us, self._now_us = max(self._clock_us, clock_us), max(self._now_us, clock_us)
+        # Before the calls are judged: of what was cleared meanwhile only those that came after count.
+        self._standing.look(self._judge, clock_us, self._tail.ended_since)
+        for calls in self._tail.poll(self._database, clock_us):
             self._take(calls)
             gevent.sleep(0)
-        self._standing.look(self._judge, now_us, self._tail.ended_since)
-        self._standing.lift(self._judge, now_us)
-        self._judge.forget_idle(now_us)
+        self._standing.lift(self._judge, self._now_us)
+        self._judge.forget_idle(self._now_us)
         self.looks += 1
 
     def _begin(self, now_us: int) -> None:
         start_us = now_us - LOOK_BACK_US
         self._judge, self._tail, self._past = Judge(self._rules, self._speaks), Tail(start_us), Past(start_us)
         self._standing.begin(self._judge, now_us)
+        self._clock_us = self._now_us = now_us
         self._began_us, self._counted = monotonic_us(), 0
         self._is_stale = False
 
@@ -145,12 +154,17 @@ class TrafficWatch:
         plans = self._plans({call.account_id for call in calls})
         for call in calls:
             plan = plans.get(call.account_id, "")
-            for verdict in self._judge.see(call, self._now_us, plan):
+            for verdict in self._judge.see(call, self._at(call), plan):
                 self._hand_over(verdict, plan)
 
     def _count(self, calls: Slice) -> None:
         for call in calls:
-            self._judge.add(call, self._now_us)
+            self._judge.add(call, self._at(call))
+
+    def _at(self, call: TrafficCall) -> int:
+        """The present, which may be that of a call: it was written after it was looked what time it is."""
+        self._now_us = max(self._now_us, call.at_us)
+        return self._now_us
 
     def _read_past(self) -> None:
         began_us = monotonic_us()
