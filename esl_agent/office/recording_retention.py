@@ -7,8 +7,9 @@ a file that has gone already is as good as deleted.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
 from esl_agent.store.pool import Connection
 from esl_agent.store.recording_files import RecordingFiles
@@ -25,27 +26,59 @@ def count_due(conn: Connection, before: datetime) -> int:
     return int(row[0])
 
 
-def delete_due(conn: Connection, files: RecordingFiles, before: datetime, by: str) -> int:
-    """Delete the next few of these, inside a transaction; how many.
+class Place(NamedTuple):
+    """Where a recording stands among those that are due."""
 
-    Raises OSError where a file can't be deleted.
+    delete_after: datetime
+    account_id: int
+    leg_uuid: str
+
+
+FIRST: Final = Place(datetime(1, 1, 1, tzinfo=UTC), 0, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Few:
+    """What became of the next few that were due."""
+
+    deleted: int
+    kept: tuple[str, ...]  # files that can't be deleted, each with why
+    last: Place | None  # behind which the next ones are; None: there were none
+
+
+def delete_due(
+    conn: Connection, files: RecordingFiles, before: datetime, by: str, after: Place = FIRST
+) -> Few:
+    """Delete the next few of these, inside a transaction.
+
+    A file that can't be deleted keeps its row, and holds up no other one.  Raises
+    OSError where that goes for the folder.
     """
     due = conn.execute(
-        "SELECT account_id, leg_uuid, path FROM recordings WHERE deleted_at IS NULL AND delete_after < %s"
-        " ORDER BY delete_after LIMIT %s FOR UPDATE",
-        [before, BATCH_ROWS],
+        "SELECT delete_after, account_id, leg_uuid, path FROM recordings"
+        " WHERE deleted_at IS NULL AND delete_after < %s"
+        " AND (delete_after, account_id, leg_uuid) > (%s, %s, %s)"
+        " ORDER BY delete_after, account_id, leg_uuid LIMIT %s FOR UPDATE",
+        [before, *after, BATCH_ROWS],
     ).fetchall()
-    for _, _, path in due:
-        files.remove(path)
-    if due:
+    deleted: list[tuple[str, int, str]] = []
+    kept: list[str] = []
+    for _, account_id, leg_uuid, path in due:
+        try:
+            files.remove(path)
+        except OSError as error:
+            kept.append(f"{path} ({error.strerror or error})")
+        else:
+            deleted.append((by, account_id, leg_uuid))
+    if deleted:
         files.sync()
     with conn.cursor() as cursor:
         cursor.executemany(
             "UPDATE recordings SET deleted_at = clock_timestamp(), deleted_by = %s"
             " WHERE (account_id, leg_uuid) = (%s, %s)",
-            [(by, account_id, leg_uuid) for account_id, leg_uuid, _ in due],
+            deleted,
         )
-    return len(due)
+    return Few(len(deleted), tuple(kept), Place(*due[-1][:3]) if due else None)
 
 
 def forget_deleted(conn: Connection, before: datetime) -> None:

@@ -8,6 +8,7 @@ of disclosures says is kept for ever.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -18,7 +19,7 @@ from psycopg import sql
 
 from esl_agent.core.office.months import months_after
 from esl_agent.errors import EslAgentError
-from esl_agent.office.recording_retention import count_due, delete_due, forget_deleted
+from esl_agent.office.recording_retention import FIRST, Place, count_due, delete_due, forget_deleted
 from esl_agent.store.pool import Connection
 from esl_agent.store.recording_files import RecordingFiles
 
@@ -29,6 +30,8 @@ FORGOTTEN: Final = "forgotten"
 HOLD_MONTHS_MIN: Final = 3
 #: How long to wait for a moment in which no CDR is written.
 LOCK_TIMEOUT: Final = "5s"
+#: Files that can't be deleted, of which so many are named.
+FILES_TOLD_MAX: Final = 5
 
 
 class Kind(StrEnum):
@@ -146,7 +149,8 @@ def run(
     """Remove what has been kept for its time, each kind in a transaction of its own.
 
     Recordings come last, some at a time: without their files, `recordings`, none is removed.
-    Raises RetentionError where only the owner of the tables may, or they are too busy.
+    Raises RetentionError where only the owner of the tables may, or they are too busy; and when all else
+    is done, where a recording's file can't be deleted.
     """
     for kind in Kind:
         if kind is not Kind.RECORDINGS:
@@ -165,47 +169,68 @@ def _run_recordings(
 ) -> Removed:
     before = policy.before(Kind.RECORDINGS, today)
     due = count_due(conn, _midnight(before))
-    if dry_run or not due:
+    if dry_run:
         return Removed(Kind.RECORDINGS, before, due)
-    if files is None:
-        raise RetentionError(
-            f"{due} recordings were kept for their time, but [recording] folder is not set here"
-        )
-    row_count = 0
-    while removed := _run_kind(conn, Kind.RECORDINGS, before, by, files=files, dry_run=False).row_count:
-        row_count += removed
-    with conn.transaction():
+    row_count, fault = 0, ""
+    if due and files is None:
+        fault = f"{due} recordings were kept for their time, but [recording] folder is not set here"
+    elif files is not None:
+        row_count, kept = _delete_recordings(conn, before, by, files)
+        if kept:
+            fault = f"{Kind.RECORDINGS}: {_told(kept)} can't be deleted; {row_count} others were"
+    with _in_words(Kind.RECORDINGS), conn.transaction():
         forget_deleted(conn, _midnight(policy.before(Kind.CALLS, today)))
+    if fault:
+        raise RetentionError(fault)
     return Removed(Kind.RECORDINGS, before, row_count)
 
 
-def _run_kind(
-    conn: Connection,
-    kind: Kind,
-    before: date,
-    by: str,
-    *,
-    files: RecordingFiles | None = None,
-    dry_run: bool,
-) -> Removed:
+def _delete_recordings(
+    conn: Connection, before: date, by: str, files: RecordingFiles
+) -> tuple[int, list[str]]:
+    """All that are due, some at a time: how many were deleted, and the files that can't be."""
+    row_count, kept = 0, list[str]()
+    last: Place | None = FIRST
+    while last is not None:
+        with _in_words(Kind.RECORDINGS), conn.transaction():
+            few = delete_due(conn, files, _midnight(before), by, last)
+            _register(conn, Removed(Kind.RECORDINGS, before, few.deleted), by)
+        row_count, last = row_count + few.deleted, few.last
+        kept += few.kept
+    return row_count, kept
+
+
+def _told(kept: list[str]) -> str:
+    told = kept[:FILES_TOLD_MAX]
+    return ", ".join(told) + (f" and {len(kept) - len(told)} more" if len(kept) > len(told) else "")
+
+
+def _run_kind(conn: Connection, kind: Kind, before: date, by: str, *, dry_run: bool) -> Removed:
+    with _in_words(kind), conn.transaction(force_rollback=dry_run):
+        removed = Removed(kind, before, _remove(conn, kind, before, dry_run=dry_run))
+        _register(conn, removed, by)
+    return removed
+
+
+def _register(conn: Connection, removed: Removed, by: str) -> None:
+    if removed.row_count:
+        conn.execute(
+            "INSERT INTO retention_runs (run_by, kind, before, row_count) VALUES (%s, %s, %s, %s)",
+            [by, removed.kind, removed.before, removed.row_count],
+        )
+
+
+@contextmanager
+def _in_words(kind: Kind) -> Iterator[None]:
+    """Raises RetentionError for what stopped the transaction."""
     try:
-        with conn.transaction(force_rollback=dry_run):
-            if files is not None:
-                row_count = delete_due(conn, files, _midnight(before), by)
-            else:
-                row_count = _remove(conn, kind, before, dry_run=dry_run)
-            if row_count:
-                conn.execute(
-                    "INSERT INTO retention_runs (run_by, kind, before, row_count) VALUES (%s, %s, %s, %s)",
-                    [by, kind, before, row_count],
-                )
+        yield
     except psycopg.errors.InsufficientPrivilege as error:
         raise RetentionError(f"{kind}: only the owner of the tables may remove anything ({error})") from None
     except OSError as error:
-        raise RetentionError(f"{kind}: {error.filename} can't be deleted: {error.strerror}") from None
+        raise RetentionError(f"{kind}: {error.filename}: {error.strerror}") from None
     except psycopg.errors.LockNotAvailable:
         raise RetentionError(f"{kind}: the table was busy for {LOCK_TIMEOUT}: try again later") from None
-    return Removed(kind, before, row_count)
 
 
 def _remove(conn: Connection, kind: Kind, before: date, *, dry_run: bool) -> int:

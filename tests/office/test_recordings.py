@@ -22,6 +22,7 @@ from fixtures.records import NOON_US, S, a_cdr, an_account
 
 from esl_agent.cli.main import cli
 from esl_agent.office import recording_check as office
+from esl_agent.office import recording_retention
 from esl_agent.office.disclosure import Demand, Kind, Scope, disclose
 from esl_agent.office.recording_check import Fault, Found
 from esl_agent.office.retention import RetentionError, RetentionPolicy, run
@@ -236,6 +237,44 @@ class TestRetention:
         with pytest.raises(RetentionError, match="can't be deleted"):
             delete(conn, files)
         assert newest(conn, None, None, None, 10)[0].deleted_at is None
+
+    def test_a_file_that_cant_be_deleted_holds_up_no_other_one_and_is_named(
+        self, conn: Connection, files: RecordingFiles, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(recording_retention, "BATCH_ROWS", 2)
+        for number in range(1, 8):
+            a_row(conn, number, days=1 + number % 2)
+            a_file(files, number)
+        for number in (2, 5, 6):
+            path_of(files, number).unlink()
+            path_of(files, number).mkdir()
+
+        with pytest.raises(RetentionError) as caught:
+            delete(conn, files)
+
+        assert [f"{LEG(number)}.wav (Is a directory)" in str(caught.value) for number in (2, 5, 6)] == [
+            True
+        ] * 3
+        assert str(caught.value).endswith("can't be deleted; 4 others were")
+        rows = newest(conn, None, None, None, 10)
+        assert {row.leg_uuid[-1] for row in rows if row.deleted_at is None} == {"2", "5", "6"}
+        assert not any(path_of(files, number).exists() for number in (1, 3, 4, 7))
+        assert conn.execute("SELECT sum(row_count) FROM retention_runs").fetchone() == (4,)
+
+    @pytest.mark.parametrize("holds_up", [False, True])
+    def test_what_is_known_of_one_goes_though_nothing_else_is_due_or_can_go(
+        self, conn: Connection, files: RecordingFiles, holds_up: bool
+    ) -> None:
+        a_row(conn, 1, days=1)
+        delete(conn, files)
+        if holds_up:
+            a_row(conn, 2, days=2)
+            path_of(files, 2).mkdir()
+            with pytest.raises(RetentionError, match="can't be deleted; 0 others were"):
+                delete(conn, files, "2028-05-01")
+        else:
+            delete(conn, None, "2028-05-01")
+        assert [row.leg_uuid[-1] for row in newest(conn, None, None, None, 10)] == ["2"] * holds_up
 
     def test_more_than_are_deleted_at_a_time(self, conn: Connection, files: RecordingFiles) -> None:
         conn.execute(
