@@ -138,10 +138,14 @@ def first_hold(price: Price, policy: CallPolicy) -> HoldMoney:
 
 
 def begin_held(leg: Leg, price: Price, held: Decimal, *, is_planned: bool = True) -> Step:
-    """A leg that `held` is held for; one that admission planned and sent out brings the switch's cut."""
+    """A leg that `held` is held for; one that admission planned brings the switch's cut.
+
+    One that came in does so where its name is a UUID: its cut is set again when the answer is heard.
+    """
     paid_s = budget.seconds_funded(price, held)
-    is_armed = is_planned and leg.direction is Direction.OUTBOUND and budget.is_metered(price)
-    call = Call(leg, price, Phase.RINGING, held=held, paid_s=paid_s, switch_cut=is_armed, brings_cut=is_armed)
+    is_armed = is_planned and budget.is_metered(price)
+    brings_cut = is_armed and leg.direction is Direction.OUTBOUND
+    call = Call(leg, price, Phase.RINGING, held, paid_s, switch_cut=is_armed, brings_cut=brings_cut)
     return call, (Note("CALL_TRYING", {"carrier": leg.carrier}),)
 
 
