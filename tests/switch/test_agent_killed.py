@@ -11,6 +11,7 @@ from people import LONDON, OWNER, SIX_SECONDS, TO_DEVICE
 
 from esl_agent.core.tariff import Plan
 from esl_agent.lab.freeswitch import PrivateSwitch
+from esl_agent.store.accounts import top_up
 from esl_agent.store.numbers import NumberKind, OwnedNumber, add_number, remove_number
 from esl_agent.store.plans import add_plan
 from esl_agent.store.pool import connected
@@ -41,6 +42,7 @@ def test_it_ends_a_call_that_came_in_too_though_nobody_heard_its_answer(
     with connected(books_url) as conn:
         add_plan(conn, Plan("pays", "standard", inbound_rate_per_minute=Decimal("0.6")))
         conn.execute("UPDATE accounts SET plan = 'pays' WHERE account_id = %s", [int(SIX_SECONDS.account)])
+        top_up(conn, int(SIX_SECONDS.account), Decimal("0.06"), "six more seconds")
         remove_number(conn, TO_DEVICE.number)
         add_number(conn, OwnedNumber(TO_DEVICE.number, int(SIX_SECONDS.account), NumberKind.DID))
     agent.start()
