@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from esl_agent.config import Config
 
@@ -72,6 +73,16 @@ def test_the_unit_gives_the_daemon_the_folders_that_it_uses_by_default() -> None
     assert Config().admission.local_socket == "/run/esl-agent/door"
     assert "RuntimeDirectory=esl-agent" in unit
     assert "StateDirectory=esl-agent" in unit  # [journal] folder is made in it
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_the_unit_lets_the_daemon_tell_of_its_files_cpu_and_start(unit: Path, tmp_path: Path) -> None:
+    """With ProcSubset=pid there is no /proc/stat, and without that the collector tells of nothing at all."""
+    (tmp_path / "self").symlink_to("/proc/self")
+    of_a_subset = CollectorRegistry()
+    ProcessCollector(proc=str(tmp_path), registry=of_a_subset)
+    assert generate_latest(of_a_subset) == b""
+    assert not [line for line in settings(unit.read_text()) if line.startswith("ProcSubset=")]
 
 
 def test_the_unit_lets_a_stop_take_as_long_as_the_daemon_may() -> None:
