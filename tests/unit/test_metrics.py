@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,8 @@ def test_what_postgres_may_refuse_and_what_may_go_wrong_at_a_door_is_told_from_t
     assert set(TROUBLES) == set(TroubleKind)
     samples = told(Tally())
     assert all(samples["esl_agent_database_refusals_total", each] == 0 for each in STATEMENTS)
-    assert all(samples["esl_agent_door_trouble_total", door, kind] == 0 for door in DOORS for kind in TROUBLES)
+    troubles = product(DOORS, TROUBLES)
+    assert all(samples["esl_agent_door_trouble_total", door, kind] == 0 for door, kind in troubles)
 
 
 @given(st.lists(st.floats(0, 20)))

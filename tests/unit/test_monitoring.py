@@ -48,7 +48,7 @@ OTHERS = {
 }
 #: Of the Prometheus data source, and in no schema of Grafana's.
 ANNOTATIONS_OWN = {"titleFormat", "textFormat", "step"}
-#: Which carriers there are is known when they carry; their alert waits for twenty legs, and may miss the first.
+#: Which carriers there are is known when they carry; their alert waits for twenty legs, and may miss one.
 COUNTED_LATE = {"esl_agent_carrier_legs_total"}
 INCREASE = re.compile(r"\bincrease\((\w+)(?:\{(.*?)\})?\[")
 NAME = re.compile(r"\b(esl_agent[\w:]*|process_\w+|up|ALERTS)\b(?:\{(.*?)\})?(?=[^\w:\"=!~(]|$)")

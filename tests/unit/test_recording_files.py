@@ -91,7 +91,11 @@ class TestRoom:
         unshare = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
         if subprocess.run([*unshare, mount, str(tmp_path)], capture_output=True, check=False).returncode:
             pytest.skip("nothing may be mounted here")
-        ask = "import sys, esl_agent.store.recording_files as r; print(r.RecordingFiles(r.Path(sys.argv[1])).trouble(0))"
+        ask = (
+            "import sys; from pathlib import Path\n"
+            "from esl_agent.store.recording_files import RecordingFiles\n"
+            "print(RecordingFiles(Path(sys.argv[1])).trouble(0))"
+        )
         said = subprocess.run(
             [*unshare, f'{mount} && exec "$1" -c "$2" "$0"', str(tmp_path), sys.executable, ask],
             capture_output=True, text=True, check=True,

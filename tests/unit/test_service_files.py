@@ -74,7 +74,7 @@ def test_the_unit_gives_the_daemon_the_folders_that_it_uses_by_default() -> None
     assert Config().admission.local_socket == "/run/esl-agent/door"
     assert "RuntimeDirectory=esl-agent" in unit
     assert "StateDirectory=esl-agent" in unit  # [journal] folder is made in it
-    assert OF_THE_SERVICE == Path("/var/lib/esl-agent/journal")  # where commands from a shell look for it
+    assert str(OF_THE_SERVICE) == "/var/lib/esl-agent/journal"  # where commands from a shell look for it
 
 
 def test_the_daemon_may_clear_away_what_the_switch_writes_where_it_writes_it_by_default() -> None:
