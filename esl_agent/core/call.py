@@ -10,10 +10,12 @@ held buys whole increments; the end of the last one that is paid is the call's
 
 - the agent's own: a kill sent `cut_lead_ms` before the paid end;
 - the switch's: a scheduled kill, in case the agent is gone.  The switch's
-  scheduler is coarse (set to N seconds it fires between N - 1 and N + 0.5),
-  so while more money may still come it is set to fire *before* the paid end,
-  and is moved on by each extension; once the money is known to be all used, it
-  is set *behind* the paid end and the agent's own cut decides to the millisecond.
+  scheduler is coarse: set to a time, as each extension does, it fires then or up
+  to 0.5 s later; set to N seconds from now, as the first one is on answer, between
+  N - 1 and N + 0.5.  So while more money may still come it is set to fire *before*
+  the paid end; once the money is known to be all used, and where what is paid is
+  too short for that, it is set *behind* the paid end, by 1.5 s at the most, and the
+  agent's own cut decides to the millisecond.
 
 Shortly before the money ends the caller is warned (call_warnings.py), and where
 it has ended an announcement may follow the kill.
