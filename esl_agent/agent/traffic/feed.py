@@ -36,6 +36,7 @@ class Tail:
 
     def __init__(self, start_us: int) -> None:
         self._newest_us = start_us
+        self._polled_us = start_us  # by then, all that was written was read
         self._floor_us = start_us  # written earlier: not known any more whether it was seen
         self._looked_back_us = start_us
         self._recent = OrderedDict[str, tuple[int, TrafficCall | None]]()
@@ -52,8 +53,9 @@ class Tail:
         back_us = OVERLAP_US
         if not 0 <= now_us - self._looked_back_us < LOOK_BACK_EVERY_US:
             back_us = LOOK_BACK_US
-        # With a clock that was set back, what is written now is older than the newest that was read.
-        recorded_us, leg_uuid = max(min(self._newest_us, now_us) - back_us, self._floor_us), ""
+        # With a clock that was set back, what is written since is older than the newest that was read.
+        read_us = min(self._newest_us, self._polled_us, now_us)
+        recorded_us, leg_uuid = max(read_us - back_us, self._floor_us), ""
         is_full = True
         while is_full:
             with database.connection() as conn:
@@ -69,14 +71,15 @@ class Tail:
             is_full = page.is_full
         if back_us == LOOK_BACK_US:
             self._looked_back_us = now_us
-        self._forget(now_us)
+        self._polled_us = now_us
+        self._forget()
 
     def ended_since(self, at_us: int) -> list[TrafficCall]:
         """Of what was read lately, the calls that ended later than that."""
         return [call for _, call in self._recent.values() if call is not None and call.at_us > at_us]
 
-    def _forget(self, now_us: int) -> None:
-        oldest_us = min(self._newest_us, now_us) - LOOK_BACK_US
+    def _forget(self) -> None:
+        oldest_us = min(self._newest_us, self._polled_us) - LOOK_BACK_US
         while self._recent:
             leg_uuid, (recorded_us, _) = next(iter(self._recent.items()))
             if recorded_us >= oldest_us and len(self._recent) <= RECENT_MAX:
