@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.client import HTTPException
@@ -52,7 +54,9 @@ def status_of(answer: bytes) -> int:
         (b"TRACE /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"FETCH /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         (b"GET http://elsewhere.test/api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
-        (b"POST /api/v1/status HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"POST /api/v1/status HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 411),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nHost: evil.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
     ],
 )
 def test_what_is_no_good_request_is_answered_so(served: Served, sent: bytes, status: int) -> None:
@@ -91,6 +95,72 @@ def test_a_body_that_is_too_large_is_refused_and_not_kept(served: Served) -> Non
         f"Content-Type: application/json\r\nContent-Length: {2**30}\r\n\r\n"
     )
     assert status_of(raw(served.port, head.encode() + b"x" * (server.BODY_BYTES_MAX + 1))) == 413
+
+
+@pytest.mark.parametrize("size", [server.BODY_BYTES_MAX + 1, server.DRAIN_BYTES_MAX // 2])
+def test_whoever_sends_a_body_that_is_too_large_gets_the_answer(served: Served, size: int) -> None:
+    """All of it is sent before anything is read, and no reset takes the answer away."""
+    headers = {"Content-Type": "application/json"}
+    answer = served.office.send("POST", f"{BASE}/accounts/1001/payments", b"x" * size, headers)
+    assert (answer.status, answer.headers["connection"]) == (413, "close")
+
+
+#: Sends a head, and then the same piece again and again until it is hung up on, or so many bytes have gone.
+#: It says how many went, and the first line that came back.
+FLOOD = """
+import socket, sys
+port, head, piece, most = int(sys.argv[1]), sys.argv[2].encode(), sys.argv[3].encode(), int(sys.argv[4])
+sent, lump = 0, piece * (65_536 // len(piece))
+with socket.create_connection(("127.0.0.1", port), 30) as sock:
+    sock.sendall(head)
+    answer = b""
+    try:
+        while sent < most:
+            sent += sock.send(lump[sent % len(piece):])
+            if not answer:
+                sock.setblocking(False)
+                try:
+                    answer = sock.recv(200)
+                except BlockingIOError:
+                    pass
+                sock.settimeout(30)
+    except ConnectionError:
+        pass
+print(sent, answer.partition(b"\\r")[0].decode())
+"""
+FLOOD_BYTES = 128 * 1024 * 1024
+#: What may be under way in the sockets' buffers, and what is thrown away.
+TAKEN_BYTES_MAX = FLOOD_BYTES // 4
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "piece", "status"),
+    [
+        (f"{BASE}/status", "Transfer-Encoding: chunked", "400\r\n" + "x" * 1024 + "\r\n", 411),
+        (f"{BASE}/accounts/1001/payments", "Transfer-Encoding: chunked", "1\r\nx\r\n", 411),
+        (f"{BASE}/accounts/1001/payments", f"Content-Length: {10**12}", "x", 401),
+        ("/", f"Content-Length: {10**12}", "x", 405),
+    ],
+)
+def test_a_body_without_an_end_is_hung_up_on_and_others_get_their_turns(
+    served: Served, path: str, header: str, piece: str, status: int
+) -> None:
+    """It is sent by another process: within this one the daemon would get a turn whenever the sender has none."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"
+    arguments = [str(served.port), head, piece, str(FLOOD_BYTES)]
+    flood = gevent.spawn(
+        subprocess.run, [sys.executable, "-c", FLOOD, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    turns = 0
+    while not flood.ready():
+        turns += 1
+        flood.join(0.005)
+    sent, _, line = flood.get().stdout.strip().partition(" ")
+    assert int(sent) < TAKEN_BYTES_MAX
+    assert line.split(" ")[1] == str(status)
+    assert turns > 5
+    assert served.anonymous.get("/status").status == 200
+    assert served.journal.of("WEB_FAILED") == []
 
 
 @pytest.mark.parametrize(
