@@ -19,6 +19,7 @@ from esl_agent.store.pool import Connection
 
 from .client import LOOPBACK, PATIENCE_S
 from .conftest import CALLER, Served
+from .test_tokens import wait_for
 
 
 @contextmanager
@@ -27,7 +28,9 @@ def stream(served: Served, **headers: str) -> Iterator[HTTPResponse]:
     connection.request(
         "GET", "/page/events", headers={name.replace("_", "-"): text for name, text in headers.items()}
     )
-    yield connection.getresponse()
+    answer = connection.getresponse()
+    yield answer
+    answer.close()
     connection.close()
 
 
@@ -130,6 +133,20 @@ def test_one_more_than_may_look_on_is_told_to_come_back(
         with stream(served) as second:
             assert (second.status, second.getheader("Retry-After")) == (503, "10")
         served.journal.wait_for("PAGE_FULL")
+
+
+def test_an_event_id_without_an_end_takes_nobodys_place(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = served.daemon._web._page.feed
+    monkeypatch.setattr(feed, "_viewers_max", 2)
+    for _ in range(5):
+        with stream(served) as first:
+            run = read_until(first, "ready")[-1][2].partition("-")[0]
+            with stream(served, Last_Event_ID=f"{run}-{'9' * 5_000}") as second:
+                assert read_until(second, "ready")[0][0] == "snapshot"
+        wait_for(lambda: feed.viewers == 0)
+    assert served.journal.of("WEB_FAILED") == []
 
 
 def test_the_minutes_of_before_the_start_come_from_the_cdrs(
