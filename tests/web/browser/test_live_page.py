@@ -24,7 +24,9 @@ from esl_agent.simulator.plan import CallPlan
 from esl_agent.store.accounts import NewAccount, add_account, top_up
 from esl_agent.store.cdrs import insert_cdrs
 from esl_agent.store.pool import Connection
-from web.conftest import UK, Served
+from esl_agent.store.tokens import revoke_token
+from esl_agent.web.live import feed
+from web.conftest import CALLER, UK, Served
 
 from .conftest import PATIENCE_MS, Look, Stage, barriers
 
@@ -193,6 +195,40 @@ def test_where_a_token_is_needed_the_page_asks_for_one(look: Look, serve: Callab
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, served.noc.token)
     expect(headline(page)).to_have_text("Nothing is broken")
+
+
+def test_nothing_stays_on_the_page_of_who_signed_out(look: Look, serve: Callable[..., Served]) -> None:
+    served = serve(read_without_token=False)
+    served.call()
+    page = look(served)
+    sign_in(page, served.admin.token)
+    expect(calls(page)).to_contain_text([UK])
+    page.get_by_role("button", name="Sign out").click()
+    assert_nothing_is_shown(page)
+
+
+@pytest.mark.parametrize("path", ["/", "/#/account/1001"])
+def test_nothing_stays_on_the_page_of_who_has_a_token_that_was_revoked(
+    look: Look, serve: Callable[..., Served], conn: Connection, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(feed, "STREAM_MAX_S", 2.0)
+    served = serve(read_without_token=False)
+    served.call()
+    page = look(served, path)
+    sign_in(page, served.admin.token)
+    expect(page.locator("main")).to_contain_text(UK)
+    revoke_token(conn, "admin", "the test")
+    assert_nothing_is_shown(page)
+
+
+def assert_nothing_is_shown(page: Page) -> None:
+    """Nor is there anything in what is hidden now."""
+    expect(page.locator("body")).not_to_contain_text(UK)
+    expect(headline(page)).to_have_text("A token is needed: sign in")
+    expect(page.locator("html")).to_be_visible()
+    content = page.locator("body").inner_html()
+    for each in (UK, CALLER, "$9.9"):
+        assert each not in content
 
 
 # Accounts and numbers.
