@@ -18,7 +18,7 @@ from esl_agent.store.cdrs import insert_cdrs
 from esl_agent.store.pool import Connection
 
 from .client import LOOPBACK, PATIENCE_S
-from .conftest import CALLER, Served
+from .conftest import CALLER, UK, Served
 from .test_tokens import wait_for
 
 
@@ -112,6 +112,25 @@ def test_whole_numbers_are_for_those_who_may_see_them(served: Served) -> None:
                 data["rows"] for name, data, _ in events if name == "rows" and data["table"] == "calls"
             )
             assert calls[0][3] == shown
+
+
+def test_what_people_wrote_is_for_those_who_may_see_it_in_the_api(served: Served) -> None:
+    say, written = served.daemon.parts.log, "lives at 12 Main St"
+    say("CALL_REFUSED", account=1001, caller=CALLER, to=UK, reason="blocked", detail=written)
+    say("TRAFFIC_RESTRICTED", account=1001, number=UK, action="suspend_did", reason=written)
+    for client, is_shown in ((served.anonymous, False), (served.noc, False), (served.office, True)):
+        token = {"Authorization": f"Bearer {client.token}"} if client.token else {}
+        with stream(served, **token) as answer:
+            events = read_until(answer, "ready")
+        tables = {data["table"]: data["rows"] for name, data, _ in events if name == "rows"}
+        [refused], alerts = tables["refusals"], {row[1]: row[-1] for row in tables["alerts"]}
+        assert refused[5:] == ["blocked", written if is_shown else ""]
+        restricted = alerts["TRAFFIC_RESTRICTED"]
+        assert (restricted["action"], restricted.get("reason")) == (
+            "suspend_did",
+            written if is_shown else None,
+        )
+        assert (written in str(events)) == is_shown
 
 
 def test_a_stream_needs_a_token_where_reading_does(serve: Callable[..., Served]) -> None:
