@@ -14,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from esl_agent.web import server
+from esl_agent.store.pool import Connection
+from esl_agent.store.tokens import revoke_token
+from esl_agent.web import bearers, server
 
 from .client import BASE, LOOPBACK, PATIENCE_S, Client, raw, rest_of
 from .conftest import Served
@@ -248,6 +250,29 @@ def test_more_requests_than_are_allowed_are_told_to_wait(serve: Callable[..., Se
         assert refused.headers["retry-after"] == "1"
     assert served.admin.get("/status").status == 200  # one token's haste is not another's
     wait_for(lambda: served.noc.get("/status").status == 200)
+
+
+def test_who_has_a_good_token_is_not_kept_out_by_those_without_at_the_same_address(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a proxy.  The database is asked about the token each time."""
+    monkeypatch.setattr(bearers, "FRESH_S", -1.0)
+    served = serve(requests_per_second=5)
+    assert served.noc.get("/status").status == 200
+    for _ in range(5):
+        while served.anonymous.get("/status").status != 429:
+            pass
+        assert served.noc.get("/status").status == 200
+
+
+def test_a_token_that_was_revoked_draws_on_its_address_again(
+    serve: Callable[..., Served], conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bearers, "FRESH_S", -1.0)
+    served = serve(requests_per_second=5)
+    assert served.noc.get("/status").status == 200
+    revoke_token(conn, "noc", "the test")
+    assert {served.noc.get("/status").status for _ in range(40)} == {401, 429}
 
 
 def test_guesses_are_slowed_down_before_the_database_is_asked(serve: Callable[..., Served]) -> None:
