@@ -99,10 +99,18 @@ class Feed:
         for table in self._tables:
             table.forget()
 
+    def _skip(self) -> None:
+        """A look broke off, and what it had found was told to nobody: its number is one that nobody can go on from."""
+        self._number += 1
+        self._deltas.clear()
+        self._rows_kept = 0
+
     # The daemon's side.
 
     def run(self) -> None:
-        """Look, for as long as anybody looks on."""
+        """Look, for as long as anybody looks on; run again after a fault, it gives everybody everything again."""
+        if self._number:
+            self._skip()
         left_at = -inf
         while True:
             if self._viewers:
