@@ -132,12 +132,6 @@ class _Handler(WSGIHandler):
         super().__init__(sock, address, server)
         self._peer = peer
 
-    def read_request(self, raw_requestline: str) -> bool:
-        is_read = bool(super().read_request(raw_requestline))
-        if self.headers.get("transfer-encoding") is not None:
-            raise _NoLengthError
-        return is_read
-
     def handle_one_request(self) -> None:
         """A request that is none is answered here: pywsgi's own answers say nothing."""
         result = super().handle_one_request()
@@ -155,9 +149,12 @@ class _Handler(WSGIHandler):
 
     def handle_one_response(self) -> None:
         environ = cast(Environ, self.environ)
+        if self.headers.get("transfer-encoding") is not None:
+            self._turn_away(_raw_answer(HTTPStatus.LENGTH_REQUIRED, _NO_LENGTH))
+            return
         is_too_large = (self.content_length or 0) > BODY_BYTES_MAX
         try:
-            body = b"" if is_too_large else self.wsgi_input.read()
+            body = b"" if is_too_large else cast(Input, self.wsgi_input).read()
         except (OSError, ValueError):  # it broke off
             self._turn_away(_raw_answer(HTTPStatus.BAD_REQUEST, _NO_HTTP))
             return
@@ -165,7 +162,8 @@ class _Handler(WSGIHandler):
         self.socket.settimeout(STALL_MAX_S)
         environ[BODY_TOO_LARGE] = is_too_large
         environ["wsgi.input"] = BytesIO(body)
-        self.wsgi_input = Input(BytesIO(), 0)  # else pywsgi would read on until the end, if there is one
+        # Else pywsgi would read on until the body's end, if it has one.
+        self.wsgi_input = Input(cast(Any, BytesIO()), 0)
         super().handle_one_response()
         if is_too_large:
             self._drain()
@@ -178,7 +176,7 @@ class _Handler(WSGIHandler):
     def _drain(self) -> None:
         """Closing over what was not read would reset the connection, and the answer be lost."""
         left = DRAIN_BYTES_MAX
-        with suppress(OSError), gevent.Timeout(DRAIN_MAX_S, False):
+        with suppress(OSError, gevent.Timeout), gevent.Timeout(DRAIN_MAX_S):
             self.socket.shutdown(SHUT_WR)
             while left > 0 and (data := self.socket.recv(DRAIN_BYTES_PER_TURN)):
                 left -= len(data)
@@ -201,13 +199,7 @@ class _Handler(WSGIHandler):
             self.socket.sendall(_raw_answer(HTTPStatus.INTERNAL_SERVER_ERROR, problem))
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
-        if isinstance(ex, _NoLengthError):
-            return "411", _raw_answer(HTTPStatus.LENGTH_REQUIRED, _NO_LENGTH)
         return "400", _raw_answer(HTTPStatus.BAD_REQUEST, _NO_HTTP)
-
-
-class _NoLengthError(ValueError):
-    """A body comes in chunks."""
 
 
 _TOO_LONG: Final = Problem(414, HTTPStatus.REQUEST_URI_TOO_LONG.phrase, "the first line is over 8 KB long")

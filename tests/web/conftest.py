@@ -64,7 +64,7 @@ def serve(
     database_url: str,
     journal: Journal,
 ) -> Callable[..., Served]:
-    """Starts a daemon with these [web] settings, and others; where it is given one, on that way to Postgres."""
+    """Starts a daemon with these [web] settings, and others; where a way is given, on that to Postgres."""
 
     def start(
         way: Proxy | None = None, others: dict[str, dict[str, object]] | None = None, **web: object

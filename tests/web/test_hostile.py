@@ -147,7 +147,7 @@ TAKEN_BYTES_MAX = FLOOD_BYTES // 4
 def test_a_body_without_an_end_is_hung_up_on_and_others_get_their_turns(
     served: Served, path: str, header: str, piece: str, status: int
 ) -> None:
-    """It is sent by another process: within this one the daemon would get a turn whenever the sender has none."""
+    """It is sent by another process: in this one the daemon would get a turn whenever the sender waits."""
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"
     arguments = [str(served.port), head, piece, str(FLOOD_BYTES)]
     flood = gevent.spawn(

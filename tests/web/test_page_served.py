@@ -15,9 +15,9 @@ from fixtures.live_feed import events_in
 from fixtures.records import a_cdr
 from gevent.event import Event
 
+from esl_agent.agent.clock import wall_us
 from esl_agent.agent.web import page as page_module
 from esl_agent.agent.web import serving
-from esl_agent.agent.clock import wall_us
 from esl_agent.noc.minutes import MINUTE_US
 from esl_agent.store.cdrs import insert_cdrs
 from esl_agent.store.pool import Connection

@@ -26,7 +26,7 @@ from esl_agent.web.ports import Books, DatabaseAwayError, DatabaseRefusedError, 
 
 #: How often it is noted how many calls are up, and looked whether this daemon's turn has come.
 LOOK_EVERY_S: Final = 5.0
-#: How soon what was before is asked for again, where the database was away or slow; and how seldom at the most.
+#: How soon what was before is asked for again where the database was away or slow, less and less often.
 FILL_RETRY_S: Final = 5.0
 FILL_RETRY_MAX_S: Final = 300.0
 

@@ -20,7 +20,7 @@ from esl_agent.web.gate import Gate
 from esl_agent.web.routes.page import EVENTS_PATH
 from esl_agent.web.server import WebServer
 
-#: How soon an address that can't be had is tried again, and a page that failed; the latter less and less often.
+#: How soon an address that can't be had is tried again, and a page that failed: that less and less often.
 RETRY_S: Final = 10.0
 PAGE_RETRY_MAX_S: Final = 600.0
 #: How long requests that are under way may take to end.

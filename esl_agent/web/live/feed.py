@@ -100,7 +100,7 @@ class Feed:
             table.forget()
 
     def _skip(self) -> None:
-        """A look broke off, and what it had found was told to nobody: its number is one that nobody can go on from."""
+        """A look broke off, and nobody was told what it had found: from its number nobody can go on."""
         self._number += 1
         self._deltas.clear()
         self._rows_kept = 0
@@ -108,7 +108,7 @@ class Feed:
     # The daemon's side.
 
     def run(self) -> None:
-        """Look, for as long as anybody looks on; run again after a fault, it gives everybody everything again."""
+        """Look, for as long as anybody looks on; run again after a fault, everybody is given everything."""
         if self._number:
             self._skip()
         left_at = -inf

@@ -12,7 +12,6 @@ import msgspec
 
 from esl_agent.noc.log import NUMBER_FIELDS, mask_number
 
-
 #: Fields of the log in which people write what they like, by word: as in the API, not for everybody.
 FREE_TEXTS: Final[dict[str, frozenset[str]]] = {"TRAFFIC_RESTRICTED": frozenset({"reason"})}
 

@@ -122,7 +122,10 @@ def kill_call(context: Context, caller: Caller, asked: KillAsked) -> Killing:
             raise ProblemError(HTTPStatus.CONFLICT, "an emergency call is never ended", where="leg_uuid")
         case Killed.STANDBY:
             raise ProblemError(
-                HTTPStatus.CONFLICT, "this twin is in standby", to_do="ask the one that is active", passes=True
+                HTTPStatus.CONFLICT,
+                "this twin is in standby",
+                to_do="ask the one that is active",
+                passes=True,
             )
         case Killed.NOT_SURE:
             raise ProblemError(
