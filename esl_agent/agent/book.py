@@ -115,9 +115,9 @@ class Book:
         with self._reading, self._database.connection() as conn:
             self.departments = departments.load_all(conn)
 
-    def refresh_payers(self, account_ids: Collection[int]) -> None:
-        """Read these accounts again, those of them that are in use."""
-        in_use = [account_id for account_id in account_ids if account_id in self._payers]
+    def refresh_payers(self, account_ids: Collection[int], talking: Collection[int] = ()) -> None:
+        """Read these accounts again, those of them that are in use, or among the `talking` ones."""
+        in_use = [each for each in account_ids if each in self._payers or each in talking]
         if not in_use:
             return
         with self._reading, self._database.connection() as conn:

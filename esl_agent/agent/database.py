@@ -70,9 +70,14 @@ class Database:
     def work(self, work: Callable[[Connection], Result]) -> Result:
         """What `work`, which may be repeated, returns; tried twice where the first connection proves dead."""
         if self.is_up:
-            with suppress(*OUTAGE), self._pooled(WAIT_S) as conn:
-                return work(conn)
-            self._pool.check()
+            try:
+                with self._pooled(WAIT_S) as conn:
+                    return work(conn)
+            except (PoolTimeout, TooManyRequests):
+                pass  # all are in use: none of them is known to be dead
+            except OUTAGE:
+                # The others may be as dead; to ask each of them could take as long as its server is frozen.
+                self._pool.drain()
         with self.connection(AGAIN_WAIT_S) as conn:
             return work(conn)
 

@@ -176,7 +176,8 @@ class Parts:
             unsettled=self.settler.__len__,
             log=self.log,
         )
-        self.looks = Looks(self.link.command, self.link.background, variable_names_of(config))
+        names = variable_names_of(config)
+        self.looks = Looks(self.link.command, self.link.background, names, self.clock.heard)
         self.recovery = Recovery(
             desk=self.desk,
             finds=Finds(self.desk, self.pricing, self.now_us, self.log),

@@ -10,10 +10,12 @@ held buys whole increments; the end of the last one that is paid is the call's
 
 - the agent's own: a kill sent `cut_lead_ms` before the paid end;
 - the switch's: a scheduled kill, in case the agent is gone.  The switch's
-  scheduler is coarse (set to N seconds it fires between N - 1 and N + 0.5),
-  so while more money may still come it is set to fire *before* the paid end,
-  and is moved on by each extension; once the money is known to be all used, it
-  is set *behind* the paid end and the agent's own cut decides to the millisecond.
+  scheduler is coarse: set to a time, as each extension does, it fires then or up
+  to 0.5 s later; set to N seconds from now, as the first one is on answer, between
+  N - 1 and N + 0.5.  So while more money may still come it is set to fire *before*
+  the paid end; once the money is known to be all used, and where what is paid is
+  too short for that, it is set *behind* the paid end, by 1.5 s at the most, and the
+  agent's own cut decides to the millisecond.
 
 Shortly before the money ends the caller is warned (call_warnings.py), and where
 it has ended an announcement may follow the kill.
@@ -138,10 +140,14 @@ def first_hold(price: Price, policy: CallPolicy) -> HoldMoney:
 
 
 def begin_held(leg: Leg, price: Price, held: Decimal, *, is_planned: bool = True) -> Step:
-    """A leg that `held` is held for; one that admission planned and sent out brings the switch's cut."""
+    """A leg that `held` is held for; one that admission planned brings the switch's cut.
+
+    One that came in does so where its name is a UUID: its cut is set again when the answer is heard.
+    """
     paid_s = budget.seconds_funded(price, held)
-    is_armed = is_planned and leg.direction is Direction.OUTBOUND and budget.is_metered(price)
-    call = Call(leg, price, Phase.RINGING, held=held, paid_s=paid_s, switch_cut=is_armed, brings_cut=is_armed)
+    is_armed = is_planned and budget.is_metered(price)
+    brings_cut = is_armed and leg.direction is Direction.OUTBOUND
+    call = Call(leg, price, Phase.RINGING, held, paid_s, switch_cut=is_armed, brings_cut=brings_cut)
     return call, (Note("CALL_TRYING", {"carrier": leg.carrier}),)
 
 

@@ -35,8 +35,6 @@ SWITCH_POLL_US: Final = 500_000
 #: distance, which may be a second early besides, there is less room: paid talk is not to be cut.
 SWITCH_BUSY_US: Final = 750_000
 SWITCH_BUSY_AT_FIRST_US: Final = 250_000
-#: What is due within this may be past when the switch hears of it.
-HEARD_LATE_US: Final = 5_000_000
 
 #: The cause of a leg that must end though it is paid for.
 ENDED_CAUSE: Final = "MANAGER_REQUEST"
@@ -107,8 +105,9 @@ def switch_cut(call: Call, now_us: int) -> ArmSwitchCut:
     before_s = (end_us - SWITCH_POLL_US - SWITCH_BUSY_US) // US_PER_S
     is_behind = call.is_last or before_s * US_PER_S < now_us + SWITCH_COUNTS_US
     at_s = -(-end_us // US_PER_S) if is_behind else before_s
-    is_near = at_s * US_PER_S < now_us + HEARD_LATE_US
-    return ArmSwitchCut(at_s, at_s - now_us // US_PER_S + 1 if is_near else None, call.switch_cut)
+    # What a switch that stalls has received it carries out, when it may be past, and its sender dead.
+    or_after_s = at_s - now_us // US_PER_S + 1
+    return ArmSwitchCut(at_s, or_after_s, call.switch_cut)
 
 
 def first_switch_cut_s(talk_s: int) -> int:

@@ -137,12 +137,12 @@ class DropTimers:
 class ArmSwitchCut:
     """Have the switch kill the leg by itself when its clock shows `at_s`, in seconds since 1970.
 
-    `or_after_s`: or so long after it heard this, where `at_s` is so near that it may be past by then: a time
-    that is past never comes.  `replaces`: instead of what it was told before.
+    `or_after_s`: or so long after it heard this, where `at_s` is past by then: a time that is past never
+    comes.  `replaces`: instead of what it was told before.
     """
 
     at_s: int
-    or_after_s: int | None = None
+    or_after_s: int
     replaces: bool = False
 
 

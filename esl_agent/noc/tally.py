@@ -46,12 +46,21 @@ DERIVED: Final[dict[str, Callable[[Fields], str]]] = {
     "answered": lambda fields: "yes" if fields.get("billed_s") else "no",
     "source": lambda fields: fields.get("source") or "live",
 }
+#: What Postgres may refuse: the `statement` of DB_REFUSED.
+STATEMENTS: Final = ("hold", "settle", "lease", "phones", "recordings", "restrictions", "traffic", "web")
+#: Where somebody asks, and what may go wrong there: `door` and `kind` of DOOR_TROUBLE.
+DOORS: Final = ("outbound", "local", "web")
+TROUBLES: Final = (
+    "stranger", "pushed_out", "full", "silent", "bad_request", "no_decision", "late", "undelivered",
+)  # fmt: skip
 #: What labels may be, where that is known: at 0 from the start, for a series that begins
 #: with its first 1 has not risen, as Prometheus sees it.
 KNOWN: Final[dict[str, Iterable[tuple[str, ...]]]] = {
     "esl_agent_calls_admitted_total": tuple(product(Product, ("yes", "no"))),
     "esl_agent_calls_refused_total": tuple(product(Reason)),
     "esl_agent_cdrs_total": tuple(product(("live", "recovered", "switch file"))),
+    "esl_agent_database_refusals_total": tuple(product(STATEMENTS)),
+    "esl_agent_door_trouble_total": tuple(product(DOORS, TROUBLES)),
 }
 
 

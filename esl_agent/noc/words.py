@@ -87,7 +87,7 @@ WORDS: Final[dict[str, Word]] = {
         "Ask the customer. If it was somebody else: `account suspend`, then `credential rotate`.",
     ),
     "TRAFFIC_COUNTED": Word(
-        "info", "The calls of the last 30 days are counted: from now on every rule of traffic is judged by."
+        "info", "The calls of the last 30 days are counted: from now on every rule about traffic is applied."
     ),
     "TRAFFIC_ALERT": Word(
         "warning",
@@ -330,7 +330,7 @@ WORDS: Final[dict[str, Word]] = {
     ),
     "PAGE_FULL": Word(
         "warning",
-        "The live page was asked for by one more than may look on at once; he was sent away.",
+        "As many browsers as may have the live page open had it; one more asked for it, and was refused.",
         "Close pages that nobody looks at.",
     ),
     "PAGE_BEHIND": Word(

@@ -53,9 +53,11 @@ class RecordingFiles:
         there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         if not there.is_dir():
             return f"{there} is no folder"
+        figures = os.statvfs(there)
+        if figures.f_flag & os.ST_RDONLY:
+            return f"{there} is read-only here; a service of systemd's may write where ReadWritePaths= says"
         if not os.access(there, os.W_OK | os.X_OK):
             return f"{there} may not be written"
-        figures = os.statvfs(there)
         free_mb = figures.f_bavail * figures.f_frsize // MB
         return f"{free_mb} MB are free on its disk" if free_mb < free_min_mb else None
 

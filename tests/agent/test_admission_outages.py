@@ -193,6 +193,23 @@ def test_calls_on_the_last_known_balance_within_a_cap_are_settled_when_the_datab
     assert exchange.nothing_is_reserved()
 
 
+def test_a_call_on_trust_holds_its_money_when_the_database_is_back(
+    start: Start, outage: Callable[[Exchange], Outage]
+) -> None:
+    """It was granted two increments, asked the store for nothing so far, and talks on."""
+    exchange = start(database_down="cached", cached_call_max="0.0025")
+    exchange.call()
+    exchange.cdrs(1)
+    with outage(exchange):
+        call = exchange.place(talk_ms=60_000)
+        exchange.journal.wait_for("CALL_ANSWERED", 2)
+    (extended,) = exchange.journal.wait_for("CALL_EXTENDED")
+    assert (extended["leg"], exchange.journal.of("CALL_LOW_BALANCE")) == (call.outbound_uuids[0], [])
+    exchange.simulator.core.api("uuid_kill", call.caller_uuid)
+    assert [row.uncollected for row in exchange.cdrs(2)] == [0, 0]
+    wait_until_nothing_is_held(exchange)
+
+
 def test_an_account_that_nothing_is_known_of_gets_nothing(
     start: Start, outage: Callable[[Exchange], Outage]
 ) -> None:

@@ -174,3 +174,27 @@ def test_a_server_that_is_frozen_is_hung_up_on(start: Start, conn: Connection, j
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
+
+
+def test_nobody_waits_for_the_idle_connections_of_a_server_that_is_frozen(
+    database_url: str, conn: Connection, journal: Journal
+) -> None:
+    """Two of them: one is hung up on, and the other is not asked whether it still lives."""
+    with open_pool(database_url, 3, min_size=2, name=POOL, connect_timeout_s=2) as pool:
+        pool.wait()
+        database = Database(pool, database_url, journal, silence_max_s=0.5)
+        frozen = backends(conn)
+        assert len(frozen) == 2
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            with gevent.Timeout(PATIENCE_S, AssertionError("it waits for the frozen server")):
+                assert database.work(_one) == 1  # by a new connection
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+
+
+def _one(conn: Connection) -> int:
+    row = conn.execute("SELECT 1").fetchone()
+    return row[0] if row else 0

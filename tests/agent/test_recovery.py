@@ -23,6 +23,7 @@ from esl_agent.lab.ports import free_port
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.plan import CallPlan
 from esl_agent.simulator.simulator import CallHandle, Simulator
+from esl_agent.store.accounts import suspend
 from esl_agent.store.carriers import put_carrier
 from esl_agent.store.cdrs import CdrFilter, CdrRow, Source, iterate_cdrs
 from esl_agent.store.holds import HoldRequest, hold_many
@@ -169,6 +170,25 @@ def test_stopped_for_an_upgrade_no_call_is_cut_however_little_was_held_for_it(sc
     scene.hang_up(calls)
     assert scene.audit(3) == {Source.LIVE: 3}
     assert not scene.agent.said("CALL_CUT")
+
+
+@pytest.mark.parametrize("when", ["while it was down", "afterwards"])
+def test_calls_of_an_account_that_is_suspended_end_though_they_began_before(scene: Scene, when: str) -> None:
+    """A free one too, which asks for nothing; and nobody else's."""
+    calls = [*scene.talking(), *scene.talking(number="18005550123")]
+    others = scene.talking(account="1002", caller="15145550199")
+    scene.agent.kill()
+    if when == "while it was down":
+        suspend(scene.conn, 1001, "stolen", "noc")
+    scene.agent.start()
+    scene.agent.wait_says("CALL_RECOVERED", 3)
+    if when == "afterwards":
+        suspend(scene.conn, 1001, "stolen", "noc")
+    assert all(call.wait_ended(PATIENCE_S) for call in calls)
+    rows = scene.cdrs(2)
+    assert [(row.account_id, row.hangup_cause) for row in rows] == [(1001, "MANAGER_REQUEST")] * 2
+    scene.hang_up(others)
+    scene.audit(3)
 
 
 def test_free_calls_are_taken_up_too_and_never_metered(scene: Scene) -> None:

@@ -134,6 +134,7 @@ class Books:
     def __init__(self, url: str) -> None:
         self._url = url
         self._since_us = wall_us() - CLOCK_BEHIND_US
+        self._old = {row.leg_uuid for row in self._cdrs()}
         self._before = {phone: self.account(phone) for phone in BALANCES}
 
     def cdrs(self, count: int) -> list[CdrRow]:
@@ -164,8 +165,11 @@ class Books:
 
     def new(self) -> list[CdrRow]:
         """As `cdrs`, as many as there are by now."""
-        rows = [row for row in self._cdrs() if row.created_us >= self._since_us]
+        rows = [row for row in self._cdrs() if row.leg_uuid not in self._old and self._is_new(row)]
         return sorted(rows, key=lambda row: (row.created_us, row.ended_us))  # two may begin in one tick
+
+    def _is_new(self, row: CdrRow) -> bool:
+        return row.created_us >= self._since_us
 
     def _cdrs(self) -> list[CdrRow]:
         with connected(self._url) as conn:

@@ -85,6 +85,10 @@ class ComposeRun:
             self._command(name), self._folder / f"{name}.log", self._environment(name)
         )
 
+    def again(self, *names: str) -> None:
+        """As `docker compose up` once more: what has ended will be started anew."""
+        self._done -= set(names)
+
     def stop(self) -> None:
         for child in reversed(self._running.values()):
             child.stop()

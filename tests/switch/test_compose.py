@@ -68,6 +68,15 @@ def test_the_image_is_made_of_what_a_wheel_is_made_of() -> None:
     assert folders <= copied
 
 
+def test_switch_and_agent_share_a_network_that_neither_owns() -> None:
+    """Started again, the owner of a network leaves whoever shares it in one that is gone."""
+    services = read_compose(SECRETS)["services"]
+    modes = {name: service.get("network_mode") for name, service in services.items()}
+    assert modes["agent"] == modes["freeswitch"] == "service:network"
+    assert modes["network"] is None
+    assert "depends_on" not in services["network"]
+
+
 def test_the_switch_is_started_as_the_lab_starts_it() -> None:
     program, *options = read_compose(SECRETS)["services"]["freeswitch"]["entrypoint"]
     assert program == "/usr/bin/freeswitch"
@@ -99,3 +108,15 @@ def test_it_comes_up_makes_calls_and_shows_their_cdrs(composed: ComposeRun) -> N
     assert "0.2100" in havana
     assert composed.log("agent").count(" CALL_RATED ") == 8
     assert set(composed.services) - {"postgres"} == {path.stem for path in composed._folder.glob("*.log")}
+
+
+@pytest.mark.switch
+def test_a_second_start_makes_the_calls_again(composed: ComposeRun) -> None:
+    composed.again("books", "cdrs", *CUSTOMERS)
+    composed.up("books")
+    for name in CUSTOMERS:
+        composed.start(name)
+    shown = composed.up("cdrs")
+    assert shown.count(" 442079460000 ") == 10
+    cut = [line for line in shown.splitlines() if " 5352345678 " in line]
+    assert ["0.2100" in line and "ALLOTTED_TIMEOUT" in line for line in cut] == [True, True]

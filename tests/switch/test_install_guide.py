@@ -31,6 +31,7 @@ FOLLOWED_S: Final = 120
 #: What stands for the guide's first two blocks.
 SETTINGS: Final = """\
 set -eu
+export FS_USER=$(id -un) FS_GROUP=$(id -gn)
 export FS_CONF={folder}/conf FS_LOG={folder}/log FS_RESTART="sh {folder}/restart"
 export SIP_IP=127.0.0.1 CUSTOMER_PORT={customer} CARRIER_PORT={carrier} CARRIER=127.0.0.1:{far_end}
 export SIP_DOMAIN=sip.example.com EVENT_PASSWORD=0123456789abcdef

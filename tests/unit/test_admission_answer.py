@@ -180,6 +180,14 @@ class TestVariables:
         assert (told["esl_account"], told["esl_product"]) == (str(ACCOUNT), "inbound")
         assert (told["esl_forward_to"], told["esl_forward_when"]) == (f"+{LONDON}", "busy")
 
+    def test_a_metered_call_that_comes_in_brings_its_cut_and_any_other_takes_one_back(
+        self,
+    ) -> None:
+        cut = cut_command(UUIDS[0], 5)
+        told = answer_variables(decision(Product.INBOUND, did=a_did()), ADMISSION, own_cut=cut)
+        assert told["api_on_answer_esl"] == cut
+        assert answer_variables(decision(Product.INBOUND, did=a_did()), ADMISSION)["api_on_answer_esl"] == ""
+
     def test_a_departments_call_is_to_be_recorded(self) -> None:
         told = answer_variables(decision(departments={LONDON}), ADMISSION)
         assert (told["esl_record"], told["esl_record_tell"]) == (LONDON, "caller")

@@ -60,6 +60,7 @@ from esl_agent.core.call_signals import (
     Timer,
     WarnDue,
 )
+from esl_agent.core.leg import Direction
 
 
 class TestRingingBesideAnother:
@@ -146,12 +147,18 @@ class TestAdmitted:
         call, effects = step(call, Answered(START), POLICY, START)
         assert of(effects, ArmSwitchCut) == [], "the switch has armed it as it heard the answer"
         _, effects = step(call, Held(Decimal("0.1800"), Decimal(0)), POLICY, START + 8 * S)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(16), replaces=True)]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(16), 9, replaces=True)]
+
+    def test_one_that_came_in_has_one_too_and_it_is_set_again_when_the_answer_is_heard(self) -> None:
+        """Where the switch's name of it is no UUID it could not be set before."""
+        call, _ = begin_held(replace(LEG, direction=Direction.INBOUND), PRICE, Decimal("0.1200"))
+        _, effects = step(call, Answered(START), POLICY, START)
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(10), 11, replaces=True)]
 
     def test_one_that_only_shares_a_hold_brings_no_cut(self) -> None:
         call, _ = begin_held(LEG, PRICE, Decimal("0.1200"), is_planned=False)
         _, effects = step(call, Answered(START), POLICY, START)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(10))]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(10), 11)]
 
     def test_a_free_leg_has_no_cut_anywhere(self) -> None:
         call, _ = begin_held(LEG, FREE, Decimal(0))
@@ -171,7 +178,7 @@ class TestTalking:
     def test_the_answer_arms_both_cut_offs_and_the_asking(self) -> None:
         _, effects = step(ringing("0.1200"), Answered(START), POLICY, START)
         assert timers(effects) == {Timer.CUT: pytest.approx(11.94), Timer.ASK: pytest.approx(7.94)}
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(10))]  # fires by 10.5 s, and by 11.25 if busy
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(10), 11)]  # by 11.25 s, if it is busy
 
     def test_more_is_asked_for_before_what_is_held_runs_out(self) -> None:
         call, effects = step(talking("0.6000"), AskDue(), POLICY, START + 56 * S)
@@ -179,7 +186,7 @@ class TestTalking:
         call, effects = step(call, Held(Decimal("1.2000"), Decimal("50")), POLICY, START + 56 * S)
         assert call.paid_s == 120
         assert timers(effects)[Timer.CUT] == pytest.approx(119.94)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(118), replaces=True)]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(118), 63, replaces=True)]
 
     def test_at_the_end_of_the_money_the_agent_cuts_and_the_switch_stands_behind(
         self,

@@ -46,7 +46,7 @@ class TestBeginAgain:
         call, effects = found("0.6000", 30)
         assert (call.phase, call.answered_us, call.paid_s) == (Phase.TALKING, START, 60)
         assert timers(effects) == {Timer.CUT: pytest.approx(59.94), Timer.ASK: pytest.approx(55.94)}
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(58), replaces=True)]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(58), 29, replaces=True)]
         assert of(effects, Note) == [Note("CALL_RECOVERED", {"held": Decimal("0.6000"), "talk_s": 30})]
 
     def test_it_asks_at_once_where_what_is_held_runs_out(self) -> None:
@@ -55,7 +55,7 @@ class TestBeginAgain:
         assert not of(effects, KillLeg)
         call, effects = step(call, Held(Decimal("1.2000"), Decimal(50)), POLICY, START + 57 * S)
         assert timers(effects)[Timer.CUT] == pytest.approx(119.94)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(118), replaces=True)]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(118), 62, replaces=True)]
 
     def test_one_that_talked_longer_than_is_held_asks_for_all_of_that_before_it_is_cut(self) -> None:
         call, effects = found("0.6000", 100.7)
@@ -80,7 +80,7 @@ class TestBeginAgain:
         call, effects = found("0.1200", None)
         assert (call.phase, call.paid_s, words(effects)) == (Phase.RINGING, 12, ["CALL_RECOVERED"])
         _, effects = step(call, Answered(START), POLICY, START)
-        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(10), replaces=True)]
+        assert of(effects, ArmSwitchCut) == [ArmSwitchCut(at_s(10), 11, replaces=True)]
 
     @pytest.mark.parametrize("talked_s", [None, 5])
     def test_one_that_nothing_is_held_for_asks_first(self, talked_s: int | None) -> None:
@@ -111,7 +111,7 @@ class TestFoundUp:
 
     def test_the_switchs_cut_is_set_anew_where_it_belongs(self) -> None:
         call, effects = step(talking(), FoundUp(START), POLICY, START + 20 * S)
-        assert effects == (ArmSwitchCut(at_s(58), replaces=True),)
+        assert effects == (ArmSwitchCut(at_s(58), 39, replaces=True),)
         call, _ = step(call, HoldRefused("no_funds"), POLICY, START + 56 * S)
         _, effects = step(call, FoundUp(START), POLICY, START + 57 * S)
         assert effects == (ArmSwitchCut(at_s(60), 4, replaces=True),)  # behind the paid end

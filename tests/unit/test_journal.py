@@ -19,6 +19,7 @@ from esl_agent.store.journal import Journal, JournalError, probe
 from esl_agent.store.journal_records import Record, Release, Settlement, checked, decode, encode
 from esl_agent.store.segments import Position
 
+NOBODY = 65534
 LINE = encode(Release(1001, "leg 000"))
 
 
@@ -253,7 +254,7 @@ def test_what_waits_can_be_read_at_a_start_on_a_full_disk(reopened: Callable[...
 
 def test_where_it_is_unless_the_configuration_says() -> None:
     def folder(**environment: str) -> str:
-        return str(journal_folder(JournalConfig(), environment))
+        return str(journal_folder(JournalConfig(), environment, Path("/nowhere")))
 
     assert folder(HOME="/home/a") == "/home/a/.local/state/esl-agent/journal"
     assert folder(HOME="/home/a", XDG_STATE_HOME="relative") == "/home/a/.local/state/esl-agent/journal"
@@ -262,6 +263,38 @@ def test_where_it_is_unless_the_configuration_says() -> None:
     with pytest.raises(JournalError, match=r"set .journal. folder"):
         folder()
     assert journal_folder(JournalConfig(folder="/srv/journal"), {}) == Path("/srv/journal")
+
+
+def test_a_command_from_a_shell_is_about_the_services_journal_where_there_is_one(tmp_path: Path) -> None:
+    shipped = tmp_path / "esl-agent" / "journal"
+
+    def folder(**environment: str) -> Path:
+        return journal_folder(JournalConfig(), {"HOME": "/root", **environment}, shipped)
+
+    assert folder() == Path("/root/.local/state/esl-agent/journal")
+    shipped.mkdir(parents=True)
+    assert folder() == folder(XDG_STATE_HOME="/state") == shipped
+    assert folder(STATE_DIRECTORY="/var/lib/esl-agent/one") == Path("/var/lib/esl-agent/one/journal")
+
+
+def test_whoever_may_not_look_at_the_services_journal_is_told_so(tmp_path: Path) -> None:
+    shipped = tmp_path / "esl-agent" / "journal"
+    shipped.mkdir(parents=True)
+    shipped.parent.chmod(0)
+    with anybody(), pytest.raises(JournalError, match=r"Permission denied.*\[journal\] folder"):
+        journal_folder(JournalConfig(), {"HOME": "/root"}, shipped)
+    shipped.parent.chmod(0o700)
+
+
+@contextmanager
+def anybody() -> Iterator[None]:
+    """Not as root, who may look everywhere."""
+    was = os.geteuid()
+    os.seteuid(was or NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
 
 
 def test_a_record_says_in_plain_json_what_it_is() -> None:

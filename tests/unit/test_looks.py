@@ -53,6 +53,13 @@ def test_a_leg_that_is_up_is_told_with_its_payer_and_its_real_answer() -> None:
     assert found.leg.created_us < found.leg.answered_us
 
 
+def test_the_switchs_time_is_heard_with_it() -> None:
+    stamps: list[int] = []
+    answer = dump("outbound", CARRIER, Event_Date_Timestamp="1795400000123456")
+    Looks(lambda api: answer, lambda api: answer, NAMES, stamps.append).at(CARRIER)
+    assert stamps == [1_795_400_000_123_456]
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"Channel_State": "CS_REPORTING"}, {"Channel_State": "CS_DESTROY"}, {"Channel_Call_State": "HANGUP"}],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from esl_agent.noc.exposition import Exposition
 from esl_agent.noc.metrics import METRICS
-from esl_agent.noc.tally import ROWS_MAX, Histogram, Tally
+from esl_agent.noc.tally import DOORS, ROWS_MAX, STATEMENTS, TROUBLES, Histogram, Tally
 from esl_agent.noc.words import WORDS
+from esl_agent.switch.trouble import TroubleKind
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+TOP = Path(__file__).parents[2]
+PAGE = TOP / "docs" / "metrics.md"
+SOURCE = "\n".join(path.read_text() for path in sorted((TOP / "esl_agent").rglob("*.py")))
 #: By them everybody who calls would have a time series of his own.
 PERSONAL = {"account", "account_id", "leg", "caller", "to", "number", "phone", "network"}
 RATED = {"number_class": "us", "currency": "CAD", "billed_s": 6, "source": None, "carrier": "alpha"}
@@ -114,6 +118,21 @@ def test_every_word_of_the_log_is_told_from_the_start() -> None:
     samples = told(Tally())
     assert {key[2] for key in samples if key[0] == "esl_agent_log_words_total"} == set(WORDS)
     assert not any(value for key, value in samples.items() if key[0].startswith("esl_agent_"))
+
+
+def test_what_postgres_may_refuse_and_what_may_go_wrong_at_a_door_is_told_from_the_start() -> None:
+    """A series that begins with 1 has not risen, as Prometheus sees it: its first event would wake nobody."""
+    said = re.findall(r'"DB_REFUSED",\s*(.*)', SOURCE)
+    statements = [re.search(r'^statement="(\w+)"', each) for each in said]
+    assert said
+    assert {each[1] for each in statements if each} == set(STATEMENTS)
+    assert all(statements), said
+    assert set(re.findall(r'Complaints\(\s*"(\w+)"', SOURCE)) == set(DOORS)
+    assert set(TROUBLES) == set(TroubleKind)
+    samples = told(Tally())
+    assert all(samples["esl_agent_database_refusals_total", each] == 0 for each in STATEMENTS)
+    troubles = product(DOORS, TROUBLES)
+    assert all(samples["esl_agent_door_trouble_total", door, kind] == 0 for door, kind in troubles)
 
 
 @given(st.lists(st.floats(0, 20)))

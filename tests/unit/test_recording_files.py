@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,19 @@ class TestRoom:
     def test_a_folder_that_may_not_be_written(self, files: RecordingFiles, tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
         assert "may not be written" in (files.trouble(0) or "")
+
+    def test_a_folder_that_is_mounted_read_only_as_systemd_does(self, tmp_path: Path) -> None:
+        mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'
+        unshare = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+        if subprocess.run([*unshare, mount, str(tmp_path)], capture_output=True, check=False).returncode:
+            pytest.skip("nothing may be mounted here")
+        ask = (
+            "import sys; from pathlib import Path\n"
+            "from esl_agent.store.recording_files import RecordingFiles\n"
+            "print(RecordingFiles(Path(sys.argv[1])).trouble(0))"
+        )
+        said = subprocess.run(
+            [*unshare, f'{mount} && exec "$1" -c "$2" "$0"', str(tmp_path), sys.executable, ask],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert "ReadWritePaths=" in said.stdout

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
+from esl_agent.agent.money.journal_place import OF_THE_SERVICE
 from esl_agent.config import Config
 
 ETC = Path(__file__).parents[2] / "etc"
@@ -72,6 +74,38 @@ def test_the_unit_gives_the_daemon_the_folders_that_it_uses_by_default() -> None
     assert Config().admission.local_socket == "/run/esl-agent/door"
     assert "RuntimeDirectory=esl-agent" in unit
     assert "StateDirectory=esl-agent" in unit  # [journal] folder is made in it
+    assert str(OF_THE_SERVICE) == "/var/lib/esl-agent/journal"  # where commands from a shell look for it
+
+
+def test_the_daemon_may_clear_away_what_the_switch_writes_where_it_writes_it_by_default() -> None:
+    unit = settings((ETC / "systemd" / "esl-agent.service").read_text())
+    assert "ReadWritePaths=-/var/log/freeswitch/json_cdr -/var/lib/freeswitch/recordings" in unit
+
+
+def test_a_command_runs_as_the_service_does(tmp_path: Path) -> None:
+    """What it asks of systemd-run, which is stood in for by one that shows it."""
+    (tmp_path / "systemd-run").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "systemd-run").chmod(0o755)
+    command = ["sh", str(ETC / "systemd" / "as-esl-agent"), "account", "show", "1 001"]
+    asked = subprocess.run(command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True,
+                           check=True).stdout.splitlines()  # fmt: skip
+    unit = settings((ETC / "systemd" / "esl-agent.service").read_text())
+    wanted = [option.replace("--uid=", "User=").replace("--gid=", "Group=").removeprefix("--property=")
+              for option in asked if option.startswith(("--uid", "--gid", "--property"))]  # fmt: skip
+    assert len(wanted) == 5
+    assert set(wanted) <= set(unit)
+    [start] = [line.removeprefix("ExecStart=").split()[0] for line in unit if line.startswith("ExecStart=")]
+    assert asked[-4:] == [start, "account", "show", "1 001"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_the_unit_lets_the_daemon_tell_of_its_files_cpu_and_start(unit: Path, tmp_path: Path) -> None:
+    """With ProcSubset=pid there is no /proc/stat, and without that the collector tells of nothing at all."""
+    (tmp_path / "self").symlink_to("/proc/self")
+    of_a_subset = CollectorRegistry()
+    ProcessCollector(proc=str(tmp_path), registry=of_a_subset)
+    assert generate_latest(of_a_subset) == b""
+    assert not [line for line in settings(unit.read_text()) if line.startswith("ProcSubset=")]
 
 
 def test_the_unit_lets_a_stop_take_as_long_as_the_daemon_may() -> None:

@@ -18,7 +18,7 @@ from gevent.event import AsyncResult
 
 from esl_agent.agent.admission.cached import CachedFunds
 from esl_agent.agent.admission.facts import gather
-from esl_agent.agent.admission.planning import dial, is_emergency, plan_legs
+from esl_agent.agent.admission.planning import dial, is_emergency, own_cut, plan_legs
 from esl_agent.agent.admission.refusals import refused_cdr
 from esl_agent.agent.admission.tempo import Tempo
 from esl_agent.agent.book import Book, Payer
@@ -100,7 +100,8 @@ class Admission:
             return answer_variables(decision, admission_uuid)
         self._expect(question, decision, legs, held)
         self._say("CALL_ADMITTED", question, decision, held=held, carriers=len(legs) or None)
-        return answer_variables(decision, admission_uuid, dial(decision, legs, held))
+        dialling, cut = dial(decision, legs, held), own_cut(question, decision, held)
+        return answer_variables(decision, admission_uuid, dialling, cut)
 
     def _fund(
         self, question: Question, decision: Decision, legs: tuple[PlannedLeg, ...], payer: Payer | None
@@ -124,11 +125,11 @@ class Admission:
                 return decision, held
             case HoldRefused(reason):
                 return refused_by_store(decision, reason), ZERO
-        # It may still be held later: a leg that is given up never is.
-        self._release(decision.account_id, leg_uuid)
         cached = self._cached.grant(payer, decision.price)
         if cached is not None:
-            return decision, cached
+            return decision, cached  # what is held after all is settled with the leg
+        # It may still be held later: a leg that is given up never is.
+        self._release(decision.account_id, leg_uuid)
         return refused_by_store(decision, Reason.OUTAGE_LIMIT if self._cached.is_on else SILENT), ZERO
 
     def _expect(

@@ -12,10 +12,12 @@ from esl_agent.core import budget
 from esl_agent.core.admission.carriers import Carrier, choose
 from esl_agent.core.admission.decide import TAG_EMERGENCY
 from esl_agent.core.admission.decision import Decision
-from esl_agent.core.admission.dial import PlannedLeg, dial_strings
+from esl_agent.core.admission.dial import PlannedLeg, cut_command, dial_strings
 from esl_agent.core.admission.question import Question
 from esl_agent.core.admission.readings import goes_out
+from esl_agent.core.admission.tokens import TokenError
 from esl_agent.core.call import first_switch_cut_s
+from esl_agent.core.leg import Product
 
 #: Random bits for the order of carriers of one priority.
 CHOICE_BITS: Final = 128
@@ -31,6 +33,19 @@ def plan_legs(question: Question, decision: Decision, carriers: Iterable[Carrier
         return ()
     order = choose(carriers, secrets.randbits(CHOICE_BITS), even_full=is_emergency(decision))
     return tuple(PlannedLeg(str(uuid4()), carrier) for carrier in order)
+
+
+def own_cut(question: Question, decision: Decision, held: Decimal) -> str:
+    """What the switch is to arm when a metered call that came in is answered, as for legs that go out.
+
+    "" where there is nothing to cut, or the switch names its legs by something else than UUIDs.
+    """
+    if decision.product is not Product.INBOUND or not budget.is_metered(decision.price):
+        return ""
+    try:
+        return cut_command(question.caller_leg_uuid, first_switch_cut_s(decision.price, held))
+    except TokenError:
+        return ""
 
 
 def dial(decision: Decision, legs: tuple[PlannedLeg, ...], held: Decimal) -> tuple[str, ...]:

@@ -181,7 +181,7 @@ class Desk:
         """Ask for what the leg is thought to have already: the store is to hold it under its name."""
         live = self.live[leg_uuid]
         if is_metered(live.call.price):
-            self._taking[leg_uuid] = None
+            self._taking.setdefault(leg_uuid, None)  # it may be taking over, and have ended
             self._ask(live, machine.first_hold(live.call.price, self._timing.policy))
 
     def _ask(self, live: LiveCall, ask: HoldMoney) -> None:
@@ -299,6 +299,10 @@ class Desk:
         self._release_all(self.itineraries.caller_ended(caller_leg_uuid))
 
     # What the books say.
+
+    def accounts(self) -> set[int]:
+        """Whose calls are up, of those that are known."""
+        return {live.priced.account_id for live in self.live.values()} - {0}
 
     def accounts_changed(self, account_ids: Collection[int]) -> None:
         """These have more or less money, other limits or another state: their calls ask again, or end."""

@@ -57,11 +57,9 @@ class Switchboard:
 
     def arm_cut(self, leg_uuid: str, arm: ArmSwitchCut) -> None:
         def cuts() -> list[Api]:
-            apis = [commands.sched_del(leg_uuid)] if arm.replaces else []
-            apis.append(commands.sched_cut(leg_uuid, arm.at_s))
-            if arm.or_after_s is not None:
-                apis.append(commands.sched_cut_after(leg_uuid, arm.or_after_s))
-            return apis
+            before = [commands.sched_del(leg_uuid)] if arm.replaces else []
+            at_its_time = commands.sched_cut(leg_uuid, arm.at_s)
+            return [*before, at_its_time, commands.sched_cut_after(leg_uuid, arm.or_after_s)]
 
         self._send_if_room(leg_uuid, cuts)
 

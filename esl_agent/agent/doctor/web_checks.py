@@ -39,7 +39,8 @@ def check_web(config: Config) -> Findings:
         yield Finding(
             Verdict.WARNING,
             f"{where} is off loopback, and speaks plain HTTP: tokens can be read on the way",
-            "put a proxy before it that speaks TLS, and let [web] networks name that alone",
+            "put a proxy before it that speaks TLS, and let [web] networks name that and this machine,"
+            " from which `esl-agent health` asks",
         )
     if web.database_url:
         yield _check_office(web.database_url)

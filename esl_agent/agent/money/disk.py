@@ -25,7 +25,7 @@ class Disk:
     def __init__(self, patience_s: float = PATIENCE_S) -> None:
         self._thread = ThreadPool(1)
         self._patience_s = patience_s
-        self._hangs = False
+        self.is_hanging = False
 
     def call(self, work: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
         """What `work` returns; what it raises is raised here.
@@ -33,28 +33,28 @@ class Disk:
         Raises TimeoutError where the disk hangs; what was asked for may then still be done, and later.
         """
         outcome: list[Result] = []
-        patience_s = min(self._patience_s, HANGING_PATIENCE_S) if self._hangs else self._patience_s
+        patience_s = min(self._patience_s, HANGING_PATIENCE_S) if self.is_hanging else self._patience_s
         try:
             with gevent.Timeout(patience_s, TimeoutError(errno.ETIMEDOUT, "the disk does not answer")):
-                error = self._thread.apply(_failure_of, (lambda: outcome.append(work(*args, **kwargs)),))
+                error = self._thread.apply(self._done, (lambda: outcome.append(work(*args, **kwargs)),))
         except TimeoutError:
-            self._hangs = True
+            self.is_hanging = True
             raise
-        self._hangs = False
         if error is not None:
             raise error
         return outcome[0]
+
+    def _done(self, work: Callable[[], None]) -> Exception | None:
+        """What `work` raised, in the thread; not raised there: the pool would write it to standard error."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 (raised again where it was asked for)
+            return error
+        finally:
+            self.is_hanging = False  # however late: a disk that is slow is waited for as before
+        return None
 
     def close(self) -> None:
         """A thread that the disk holds up is left behind."""
         with suppress(TimeoutError), gevent.Timeout(self._patience_s, TimeoutError()):
             self._thread.kill()
-
-
-def _failure_of(work: Callable[[], None]) -> Exception | None:
-    # Not raised: the pool would write a traceback to standard error.
-    try:
-        work()
-    except Exception as error:  # noqa: BLE001 (raised again where it was asked for)
-        return error
-    return None

@@ -30,17 +30,22 @@ class Found(NamedTuple):
 
 
 class Looks:
-    """`command` is for quick commands, `background` for slow ones; both raise SwitchError."""
+    """`command` is for quick commands, `background` for slow ones; both raise SwitchError.
+
+    `heard` is told the switch's time where that comes with an answer: its first event may be long in coming.
+    """
 
     def __init__(
         self,
         command: Callable[[Api], str],
         background: Callable[[Api], str],
         names: VariableNames = DEFAULT_NAMES,
+        heard: Callable[[int], None] = lambda stamp_us: None,
     ) -> None:
         self._command = command
         self._background = background
         self._names = names
+        self._heard = heard
 
     def listed(self) -> frozenset[str]:
         """The legs that the switch lists, as late as it does; raises SwitchError or EventError."""
@@ -65,6 +70,7 @@ class Looks:
                 return Found(Look.GONE)
             event = decode_event(answer.encode(), self._names)
             if isinstance(event, ChannelData) and event.unique_id == leg_uuid:
+                self._heard(event.timestamp_us)
                 return Found(Look.ENDING) if _is_ending(event) else Found(Look.UP, leg_of(event))
         except (SwitchError, CommandError, EventError):
             pass

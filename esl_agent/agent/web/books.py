@@ -43,7 +43,7 @@ class PooledBooks:
             except psycopg.errors.QueryCanceled:  # else it would pass for an outage, and be tried again
                 raise TooSlowError("the database took too long over it") from None
             except MISFIT as error:
-                self._log("DB_REFUSED", what="web", error=" ".join(str(error).split()))
+                self._log("DB_REFUSED", statement="web", error=" ".join(str(error).split()))
                 raise DatabaseRefusedError("the database refuses this to the daemon's login") from None
 
         try:

@@ -15,7 +15,7 @@ from typing import Final
 from esl_agent.core.admission import tokens
 from esl_agent.core.admission.carriers import CARRIERS_TRIED_MAX
 from esl_agent.core.admission.decision import Decision
-from esl_agent.core.admission.dial import account_token, number_for_pricing
+from esl_agent.core.admission.dial import CUT_VARIABLE, account_token, number_for_pricing
 from esl_agent.core.leg import Product
 
 ADMITTED: Final = "esl_admitted"
@@ -30,9 +30,12 @@ _VARIABLE: Final = re.compile(r"[a-z_][a-z0-9_]{0,63}", re.ASCII)
 
 
 def answer_variables(
-    decision: Decision, admission_uuid: str, dial_strings: Sequence[str] = ()
+    decision: Decision, admission_uuid: str, dial_strings: Sequence[str] = (), own_cut: str = ""
 ) -> dict[str, str]:
-    """The variables in the order in which they are to be set: `esl_admitted` last, when all else stands."""
+    """The variables in the order in which they are to be set: `esl_admitted` last, when all else stands.
+
+    `own_cut` is the command that ends a leg that came in, when what is held for it is used up.
+    """
     refusal = None if decision.admitted else decision.refusal
     variables = {
         "esl_admission": tokens.uuid(admission_uuid),
@@ -47,7 +50,7 @@ def answer_variables(
     }
     variables |= _recording(decision)
     if decision.product is Product.INBOUND:
-        variables |= _payer(decision)
+        variables |= _payer(decision) | {CUT_VARIABLE: own_cut}
     if decision.admitted and decision.caller_id:
         # Left out rather than unset: where there is none, the directory's own has to stand.
         variables["effective_caller_id_number"] = tokens.digits(decision.caller_id)
