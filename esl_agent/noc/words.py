@@ -325,7 +325,7 @@ WORDS: Final[dict[str, Word]] = {
     ),
     "WEB_FAILED": Word(
         "error",
-        "A request to the HTTP server failed for a fault of ours; calls go on.",
+        "A request to the HTTP server, or the live page's feed, failed for a fault of ours; calls go on.",
         "Report the line; `path` and `error` say what was asked and what failed.",
     ),
     "PAGE_FULL": Word(

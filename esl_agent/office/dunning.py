@@ -2,8 +2,8 @@
 
 Each step is taken once for an invoice.  A suspension of ours is lifted in the
 transaction that books the payment, so the account's next call goes out; if that
-payment bounces, the next run suspends again.  One by hand stays until it is
-lifted by hand.
+payment bounces, the next run suspends again.  One by hand, or for what a phone
+was used for, stays until it is lifted by hand, also where it took over ours.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from esl_agent.noc.hook import HookError, run_hook
 from esl_agent.noc.log import Log
 from esl_agent.office.arrears import OpenInvoice, accounts_in_arrears, invoices_on
 from esl_agent.office.payments import Booked, NewPayment, take_payment
-from esl_agent.store.accounts import Account, State, close, get_account, lock, resume, suspend
+from esl_agent.store.accounts import DUNNING, Account, State, close, get_account, lock, resume, suspend
 from esl_agent.store.pool import Connection
 
-#: Who suspends and resumes, in the account's books.
-DUNNING: Final = "dunning"
 WORD_OF_STEP: Final = {
     Step.REMINDER: "DUNNING_REMINDER",
     Step.SUSPENSION: "DUNNING_SUSPENDED",
@@ -64,7 +62,7 @@ def receive(
     with conn.transaction():
         booked = take_payment(conn, new)
         account = booked.account
-        if not (account.state is State.SUSPENDED and account.state_by == DUNNING):
+        if account.state is not State.SUSPENDED:
             return booked, False
         still = [
             each
@@ -78,6 +76,8 @@ def receive(
             " WHERE account_id = %s AND step = 'suspension' AND lifted_at IS NULL",
             [new.account_id],
         )
+        if account.state_by != DUNNING:
+            return booked, False
         resumed = resume(conn, new.account_id, f"paid: {new.reference}", DUNNING)
         return Booked(booked.payment, resumed, booked.is_new), True
 

@@ -20,6 +20,8 @@ from esl_agent.store.terms import record_acceptance
 
 ACCOUNT_ID_MAX: Final = 999_999_999_999_999_999
 TOP_UP: Final = "top_up"
+#: Who suspends for what is past due, and resumes when it is paid (office/dunning.py), in the account's books.
+DUNNING: Final = "dunning"
 ACCOUNTS_LISTED_MAX: Final = 1_000
 
 _SELECT: Final = (
@@ -213,10 +215,15 @@ def accept_terms(
 
 
 def suspend(conn: Connection, account_id: int, reason: str, by: str) -> Account:
-    """Refuse the account's calls from now on; an account that is suspended already stays as it is."""
+    """Refuse the account's calls from now on; an account that is suspended already stays as it is.
+
+    But one that dunning suspended, and now somebody else does, is suspended
+    by them: a payment does not lift that.
+    """
     with conn.transaction():
         account = lock_open(conn, account_id)
-        if account.state is State.SUSPENDED:
+        is_taken_over = account.state_by == DUNNING != by
+        if account.state is State.SUSPENDED and not is_taken_over:
             return account
         return _enter(conn, account_id, State.SUSPENDED, reason, by)
 

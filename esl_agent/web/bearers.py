@@ -29,6 +29,10 @@ class Bearers:
         """Whose it is, where that was asked a moment ago."""
         return self._remembered(_digest(secret), FRESH_S)
 
+    def lately(self, secret: str) -> Bearer | None:
+        """Whose it was within the last hour; it may have been revoked since."""
+        return self._remembered(_digest(secret), STALE_MAX_S)
+
     def ask(self, secret: str, *, to_read: bool) -> Bearer | None:
         """Whose it is; None for nobody.  Raises DatabaseAwayError where that can't be told."""
         if len(secret) > SECRET_CHARACTERS_MAX:

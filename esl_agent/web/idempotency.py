@@ -52,7 +52,7 @@ class Replays:
     ) -> Answered:
         """The answer of `work`, or of the same request before; raises ProblemError as `work` does.
 
-        What could not be done for a fault of ours is not kept: it may be sent again at once.
+        A problem that may pass is not kept: the request may be sent again at once.
         """
         sent = req.get_header(HEADER)
         if sent is None:
@@ -64,7 +64,7 @@ class Replays:
         try:
             answered = work()
         except ProblemError as error:
-            if error.problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            if error.may_pass:
                 self._give_up(key)
             else:
                 kept = Answered(error.problem.status, PROBLEM_TYPE, msgspec.json.encode(error.problem))

@@ -36,6 +36,7 @@ COMMON: Final = {
 OF_BODIES: Final = {
     HTTPStatus.BAD_REQUEST: "The body is not JSON.",
     HTTPStatus.CONFLICT: "The Idempotency-Key stands for another request.",
+    HTTPStatus.LENGTH_REQUIRED: "The body came in chunks.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json.",
 }

@@ -115,6 +115,7 @@ class Killed(Enum):
 
     ORDERED = "ordered"  # the switch is told, again and again until the leg is gone
     NOT_LIVE = "not_live"
+    NOT_SURE = "not_sure"  # none is known, and it is not known yet which calls the switch has
     EMERGENCY = "emergency"  # never: terms 13
     STANDBY = "standby"  # another daemon looks after the switch's calls
 

@@ -33,13 +33,19 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProblemError(falcon.HTTPError):
-    """Raised by a route, or by what stands before it."""
+    """Raised by a route, or by what stands before it, when nothing was done.
+
+    `may_pass`: the same request may be answered otherwise soon, or by another
+    daemon.  So may what is not found, and what failed for a fault of ours.
+    """
 
     def __init__(
         self, status: HTTPStatus, detail: str, *, where: str = "", to_do: str = "",
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None, passes: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(status, headers=headers)
+        is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        self.may_pass = passes or is_ours or status == HTTPStatus.NOT_FOUND
         self.problem = Problem(int(status), status.phrase, detail, where, to_do)
 
 

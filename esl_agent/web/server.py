@@ -4,6 +4,11 @@ One request a connection, as at the daemon's other doors (switch/peers.py),
 whose crowd control this is: who asks nothing in time is sent away, and a crowd
 of the silent makes room for who speaks.  A body is read before the
 application is called, so that a slow one keeps nothing but its connection.
+
+No peer is read without a limit: as long as bytes of it wait, reading them gives
+nobody else a turn.  So a body says its length beforehand (one in chunks is
+refused unread), one that is too large is not read, and what is still to come
+when it has been answered is thrown away by pieces, up to a limit.
 """
 
 from __future__ import annotations
@@ -13,10 +18,12 @@ from contextlib import suppress
 from http import HTTPStatus
 from io import BytesIO
 from math import inf
+from socket import SHUT_WR
 from typing import Any, Final, cast
 
+import gevent
 import msgspec
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 
 from esl_agent.config import WebConfig
 from esl_agent.noc.log import Log
@@ -30,6 +37,11 @@ ASK_TIMEOUT_S: Final = 10.0
 ANSWER_TIMEOUT_S: Final = 20.0
 #: How long a peer may take nothing of an answer.
 STALL_MAX_S: Final = 10.0
+#: What is thrown away of a request after its answer, so that the answer isn't lost to a reset: bytes in
+#: all, at a turn, and for how long.
+DRAIN_BYTES_MAX: Final = 1024 * 1024
+DRAIN_BYTES_PER_TURN: Final = 16 * 1024
+DRAIN_MAX_S: Final = 2.0
 
 PEER: Final = "esl_agent.peer"
 BODY_TOO_LARGE: Final = "esl_agent.body_too_large"
@@ -120,11 +132,14 @@ class _Handler(WSGIHandler):
         super().__init__(sock, address, server)
         self._peer = peer
 
-    def handle_one_request(self) -> Any:
+    def handle_one_request(self) -> None:
+        """A request that is none is answered here: pywsgi's own answers say nothing."""
         result = super().handle_one_request()
-        if isinstance(result, tuple) and result[0] == str(int(HTTPStatus.REQUEST_URI_TOO_LONG)):
-            return result[0], _raw_answer(HTTPStatus.REQUEST_URI_TOO_LONG, _TOO_LONG)
-        return result
+        if isinstance(result, tuple):
+            status, answer = result
+            if status == str(int(HTTPStatus.REQUEST_URI_TOO_LONG)):
+                answer = _raw_answer(HTTPStatus.REQUEST_URI_TOO_LONG, _TOO_LONG)
+            self._turn_away(answer)
 
     def get_environ(self) -> Environ:
         environ: Environ = super().get_environ()
@@ -134,17 +149,38 @@ class _Handler(WSGIHandler):
 
     def handle_one_response(self) -> None:
         environ = cast(Environ, self.environ)
+        if self.headers.get("transfer-encoding") is not None:
+            self._turn_away(_raw_answer(HTTPStatus.LENGTH_REQUIRED, _NO_LENGTH))
+            return
+        is_too_large = (self.content_length or 0) > BODY_BYTES_MAX
         try:
-            body = environ["wsgi.input"].read(BODY_BYTES_MAX + 1)
-        except (OSError, ValueError):  # it broke off, or is no body at all
-            with suppress(OSError):
-                self.socket.sendall(_raw_answer(HTTPStatus.BAD_REQUEST, _NO_HTTP))
+            body = b"" if is_too_large else cast(Input, self.wsgi_input).read()
+        except (OSError, ValueError):  # it broke off
+            self._turn_away(_raw_answer(HTTPStatus.BAD_REQUEST, _NO_HTTP))
             return
         self._peer.has_asked()
         self.socket.settimeout(STALL_MAX_S)
-        environ[BODY_TOO_LARGE] = len(body) > BODY_BYTES_MAX
-        environ["wsgi.input"] = BytesIO(body[:BODY_BYTES_MAX])
+        environ[BODY_TOO_LARGE] = is_too_large
+        environ["wsgi.input"] = BytesIO(body)
+        # Else pywsgi would read on until the body's end, if it has one.
+        self.wsgi_input = Input(cast(Any, BytesIO()), 0)
         super().handle_one_response()
+        if is_too_large:
+            self._drain()
+
+    def _turn_away(self, answer: bytes) -> None:
+        with suppress(OSError):
+            self.socket.sendall(answer)
+            self._drain()
+
+    def _drain(self) -> None:
+        """Closing over what was not read would reset the connection, and the answer be lost."""
+        left = DRAIN_BYTES_MAX
+        with suppress(OSError, gevent.Timeout), gevent.Timeout(DRAIN_MAX_S):
+            self.socket.shutdown(SHUT_WR)
+            while left > 0 and (data := self.socket.recv(DRAIN_BYTES_PER_TURN)):
+                left -= len(data)
+                gevent.sleep(0)
 
     def finalize_headers(self) -> None:
         super().finalize_headers()
@@ -167,6 +203,13 @@ class _Handler(WSGIHandler):
 
 
 _TOO_LONG: Final = Problem(414, HTTPStatus.REQUEST_URI_TOO_LONG.phrase, "the first line is over 8 KB long")
+_NO_LENGTH: Final = Problem(
+    411,
+    HTTPStatus.LENGTH_REQUIRED.phrase,
+    "a body in chunks is not taken",
+    "Transfer-Encoding",
+    "send the body whole, with a Content-Length",
+)
 _NO_HTTP: Final = Problem(400, HTTPStatus.BAD_REQUEST.phrase, "this is not HTTP as it is understood here")
 
 

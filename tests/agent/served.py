@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -29,10 +29,10 @@ class Served(NamedTuple):
     daemon: Child
     address: str
 
-    def get(self, path: str) -> tuple[int, str]:
+    def get(self, path: str, method: str = "GET") -> tuple[int, str]:
         """The status, and the text; raises URLError where nobody answers."""
         try:
-            with urlopen(f"http://{self.address}{path}") as answer:
+            with urlopen(Request(f"http://{self.address}{path}", method=method)) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as error:
             with error:

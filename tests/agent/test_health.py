@@ -31,6 +31,15 @@ def test_a_daemon_that_can_take_calls_is_ready(serve: Callable[..., Served]) -> 
     assert served.get("/healthz") == (200, '{"alive":true}')
 
 
+def test_a_load_balancer_may_ask_by_head(serve: Callable[..., Served]) -> None:
+    served = serve()
+    served.wait_for("/readyz", 200)
+    assert [served.get(path, "HEAD") for path in ("/readyz", "/healthz")] == [(200, ""), (200, "")]
+    served.simulator.stop()
+    served.wait_for("/readyz", 503)
+    assert served.get("/readyz", "HEAD") == (503, "")
+
+
 def test_without_its_switch_it_is_alive_and_not_ready(serve: Callable[..., Served]) -> None:
     served = serve()
     served.wait_for("/readyz", 200)

@@ -23,7 +23,7 @@ from esl_agent.office.charges import Charge, add_single
 from esl_agent.office.dunning import receive, take_steps, tell
 from esl_agent.office.invoices import InvoicePolicy, issue
 from esl_agent.office.payments import Method, NewPayment, Return, ReturnFeePolicy, return_payment
-from esl_agent.store.accounts import State, get_account, suspend
+from esl_agent.store.accounts import State, get_account, resume, suspend
 from esl_agent.store.holds import HoldRequest, Outcome, hold_many
 from esl_agent.store.pool import Connection
 
@@ -64,6 +64,13 @@ def pay(conn: Connection, on: date = date(2026, 2, 20), **changes: Any) -> bool:
     return is_lifted
 
 
+def bounce(conn: Connection) -> None:
+    bounced = Return(
+        account_id=PAYER, reference="check 1", reason="no funds", returned_on=date(2026, 2, 25), by="office"
+    )
+    return_payment(conn, bounced, ReturnFeePolicy(fee=money("0")))
+
+
 def test_each_step_is_taken_once(conn: Connection) -> None:
     days = ("2026-01-15", "2026-01-16", "2026-01-17", "2026-01-30", "2026-02-14", "2026-02-15", "2026-04-15")
     steps = [run(conn, date.fromisoformat(day)) for day in days]
@@ -93,13 +100,38 @@ def test_a_suspension_by_hand_stays(conn: Connection) -> None:
     assert get_account(conn, PAYER).state is State.SUSPENDED
 
 
+@pytest.mark.parametrize("by", ["noc", "phones", "api office"])
+def test_a_suspension_that_takes_over_that_of_dunning_outlasts_a_payment(conn: Connection, by: str) -> None:
+    run(conn, date(2026, 2, 14))
+    suspend(conn, PAYER, "stolen phone", by)
+    run(conn, date(2026, 2, 15))
+    assert not pay(conn)
+    account = get_account(conn, PAYER)
+    assert (account.state, account.state_reason, account.state_by) == (State.SUSPENDED, "stolen phone", by)
+
+
+def test_dunning_takes_over_nobodys_suspension(conn: Connection) -> None:
+    suspended = suspend(conn, PAYER, "a dialer", "noc")
+    run(conn, date(2026, 2, 14))
+    assert suspend(conn, PAYER, "past due", "dunning") == suspended == get_account(conn, PAYER)
+
+
+def test_what_was_paid_under_a_suspension_by_hand_suspends_again_when_the_payment_bounces(
+    conn: Connection,
+) -> None:
+    run(conn, date(2026, 2, 14))
+    suspend(conn, PAYER, "a dialer", "noc")
+    pay(conn)
+    resume(conn, PAYER, "talked to them", "noc")
+    bounce(conn)
+    assert run(conn, date(2026, 2, 26)) == ["suspension"]
+    assert get_account(conn, PAYER).state_by == "dunning"
+
+
 def test_when_the_payment_bounces_the_next_run_suspends_again(conn: Connection) -> None:
     run(conn, date(2026, 2, 14))
     assert pay(conn)
-    bounced = Return(
-        account_id=PAYER, reference="check 1", reason="no funds", returned_on=date(2026, 2, 25), by="office"
-    )
-    return_payment(conn, bounced, ReturnFeePolicy(fee=money("0")))
+    bounce(conn)
     assert run(conn, date(2026, 2, 26)) == ["suspension"]
     assert get_account(conn, PAYER).state is State.SUSPENDED
 

@@ -31,7 +31,10 @@ def test_who_comes_back_goes_on_behind_the_event_that_was_seen_last(world: World
     assert browser.snapshots == 1
 
 
-@pytest.mark.parametrize("last_event_id", ["0badc0de-1", "nonsense", "-", "1", "{run}-99", "{run}-x"])
+@pytest.mark.parametrize(
+    "last_event_id",
+    ["0badc0de-1", "nonsense", "-", "1", "{run}-99", "{run}-x", "{run}-" + "9" * 5_000, "{run}-" + "0" * 19],
+)
 def test_who_saw_another_run_or_none_is_sent_everything(world: World, last_event_id: str) -> None:
     first = Browser()
     first.read(world.feed.open(sees_all=True), world)

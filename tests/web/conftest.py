@@ -64,9 +64,11 @@ def serve(
     database_url: str,
     journal: Journal,
 ) -> Callable[..., Served]:
-    """Starts a daemon with these [web] settings; where it is given one, on that way to Postgres."""
+    """Starts a daemon with these [web] settings, and others; where a way is given, on that to Postgres."""
 
-    def start(way: Proxy | None = None, **web: object) -> Served:
+    def start(
+        way: Proxy | None = None, others: dict[str, dict[str, object]] | None = None, **web: object
+    ) -> Served:
         port = free_port()
         settings = {
             "port": port,
@@ -77,6 +79,7 @@ def serve(
             simulator.port,
             database={"url": as_role(on(way, database_url) if way else database_url, "esl_agent_daemon")},
             web=settings | web,
+            **others or {},
         )
         journal.wait_for("WEB_OPEN")
         by_role = {role: Client(port, add_token(conn, role, role, "the test", None)) for role in TokenRole}

@@ -123,6 +123,16 @@ def test_noc_ends_a_call_and_its_cdr_is_written(served: Served, conn: Connection
     assert served.noc.post(f"/live-calls/{call['leg_uuid']}/kill", {"reason": "again"}).status == 404
 
 
+def test_a_call_is_no_unknown_one_while_the_switch_has_not_told_which_are_up(
+    served: Served, conn: Connection
+) -> None:
+    served.simulator.stop()
+    served.journal.wait_for("SWITCH_LOST")
+    answer = served.noc.post("/live-calls/one/kill", {"reason": "a loop"}, key="one")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+    assert conn.execute("SELECT count(*) FROM api_answers").fetchone() == (0,)
+
+
 def test_a_restriction_is_listed_with_its_evidence_and_lifted(served: Served, conn: Connection) -> None:
     for did in ("", "15145550199"):
         made = Restriction(

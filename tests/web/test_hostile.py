@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.client import HTTPException
@@ -12,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from esl_agent.web import server
+from esl_agent.store.pool import Connection
+from esl_agent.store.tokens import revoke_token
+from esl_agent.web import bearers, server
 
 from .client import BASE, LOOPBACK, PATIENCE_S, Client, raw, rest_of
 from .conftest import Served
@@ -52,7 +56,9 @@ def status_of(answer: bytes) -> int:
         (b"TRACE /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
         (b"FETCH /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         (b"GET http://elsewhere.test/api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
-        (b"POST /api/v1/status HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"POST /api/v1/status HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 411),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nHost: evil.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
     ],
 )
 def test_what_is_no_good_request_is_answered_so(served: Served, sent: bytes, status: int) -> None:
@@ -91,6 +97,67 @@ def test_a_body_that_is_too_large_is_refused_and_not_kept(served: Served) -> Non
         f"Content-Type: application/json\r\nContent-Length: {2**30}\r\n\r\n"
     )
     assert status_of(raw(served.port, head.encode() + b"x" * (server.BODY_BYTES_MAX + 1))) == 413
+
+
+@pytest.mark.parametrize("size", [server.BODY_BYTES_MAX + 1, server.DRAIN_BYTES_MAX // 2])
+def test_whoever_sends_a_body_that_is_too_large_gets_the_answer(served: Served, size: int) -> None:
+    """All of it is sent before anything is read, and no reset takes the answer away."""
+    headers = {"Content-Type": "application/json"}
+    answer = served.office.send("POST", f"{BASE}/accounts/1001/payments", b"x" * size, headers)
+    assert (answer.status, answer.headers["connection"]) == (413, "close")
+
+
+#: Sends a head, and then the same piece again and again until it is hung up on, or so many bytes have gone.
+#: It says how many went, and the first line that came back.
+FLOOD = """
+import socket, sys
+port, head, piece, most = int(sys.argv[1]), sys.argv[2].encode(), sys.argv[3].encode(), int(sys.argv[4])
+sent, lump = 0, piece * (65_536 // len(piece))
+with socket.create_connection(("127.0.0.1", port), 30) as sock:
+    sock.sendall(head)
+    answer = b""
+    try:
+        while sent < most:
+            sent += sock.send(lump[sent % len(piece):])
+            if not answer:
+                sock.setblocking(False)
+                try:
+                    answer = sock.recv(200)
+                except BlockingIOError:
+                    pass
+                sock.settimeout(30)
+    except ConnectionError:
+        pass
+print(sent, answer.partition(b"\\r")[0].decode())
+"""
+FLOOD_BYTES = 128 * 1024 * 1024
+#: What may be under way in the sockets' buffers, and what is thrown away.
+TAKEN_BYTES_MAX = FLOOD_BYTES // 4
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "piece", "status"),
+    [
+        (f"{BASE}/status", "Transfer-Encoding: chunked", "400\r\n" + "x" * 1024 + "\r\n", 411),
+        (f"{BASE}/accounts/1001/payments", "Transfer-Encoding: chunked", "1\r\nx\r\n", 411),
+        (f"{BASE}/accounts/1001/payments", f"Content-Length: {10**12}", "x", 401),
+        ("/", f"Content-Length: {10**12}", "x", 405),
+    ],
+)
+def test_a_body_without_an_end_is_answered_and_hung_up_on(
+    served: Served, path: str, header: str, piece: str, status: int
+) -> None:
+    """It is sent by another process: from this one it would only come as fast as the daemon lets it."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"
+    arguments = [str(served.port), head, piece, str(FLOOD_BYTES)]
+    done = subprocess.run(
+        [sys.executable, "-c", FLOOD, *arguments], stdout=subprocess.PIPE, text=True, check=True
+    )
+    sent, _, line = done.stdout.strip().partition(" ")
+    assert int(sent) < TAKEN_BYTES_MAX
+    assert line.split(" ")[1] == str(status)
+    assert served.anonymous.get("/status").status == 200
+    assert served.journal.of("WEB_FAILED") == []
 
 
 @pytest.mark.parametrize(
@@ -178,6 +245,29 @@ def test_more_requests_than_are_allowed_are_told_to_wait(serve: Callable[..., Se
         assert refused.headers["retry-after"] == "1"
     assert served.admin.get("/status").status == 200  # one token's haste is not another's
     wait_for(lambda: served.noc.get("/status").status == 200)
+
+
+def test_who_has_a_good_token_is_not_kept_out_by_those_without_at_the_same_address(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a proxy.  The database is asked about the token each time."""
+    monkeypatch.setattr(bearers, "FRESH_S", -1.0)
+    served = serve(requests_per_second=5)
+    assert served.noc.get("/status").status == 200
+    for _ in range(5):
+        while served.anonymous.get("/status").status != 429:
+            pass
+        assert served.noc.get("/status").status == 200
+
+
+def test_a_token_that_was_revoked_draws_on_its_address_again(
+    serve: Callable[..., Served], conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bearers, "FRESH_S", -1.0)
+    served = serve(requests_per_second=5)
+    assert served.noc.get("/status").status == 200
+    revoke_token(conn, "noc", "the test")
+    assert {served.noc.get("/status").status for _ in range(40)} == {401, 429}
 
 
 def test_guesses_are_slowed_down_before_the_database_is_asked(serve: Callable[..., Served]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from faults.proxy import Proxy
 
 from esl_agent.store import api_answers
-from esl_agent.store.accounts import get_account
+from esl_agent.store.accounts import NewAccount, add_account, get_account
 from esl_agent.store.api_answers import Key, begin, forget_old
 from esl_agent.store.pool import Connection
 
@@ -87,6 +87,14 @@ def test_what_could_not_be_done_may_be_sent_again_at_once(
     served = serve(database_url=f"{database_url}&options=-c%20role%3Desl_agent_noc")
     assert served.office.post(PAYMENTS, payment("5.00", "a"), key="one").status == 503
     assert conn.execute("SELECT count(*) FROM api_answers").fetchone() == (0,)
+
+
+def test_what_was_not_found_may_be_sent_again_when_it_is_there(served: Served, conn: Connection) -> None:
+    path, sent = "/accounts/1003/payments", payment("5.00", "a")
+    assert served.office.post(path, sent, key="one").status == 404
+    add_account(conn, NewAccount(account_id=1003, name="", plan="standard", by="test", terms_version="1"))
+    answer = served.office.post(path, sent, key="one")
+    assert (answer.status, "idempotency-replayed" in answer.headers) == (200, False)
 
 
 def test_a_key_is_nothing_while_the_database_is_away(serve: Callable[..., Served], way: Proxy) -> None:

@@ -8,17 +8,25 @@ from decimal import Decimal
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
+import gevent
 import pytest
+from faults.proxy import Proxy
 from fixtures.live_feed import events_in
 from fixtures.records import a_cdr
+from gevent.event import Event
 
 from esl_agent.agent.clock import wall_us
+from esl_agent.agent.web import page as page_module
+from esl_agent.agent.web import serving
 from esl_agent.noc.minutes import MINUTE_US
 from esl_agent.store.cdrs import insert_cdrs
 from esl_agent.store.pool import Connection
+from esl_agent.web.live import feed as feed_module
+from esl_agent.web.ports import Books
 
 from .client import LOOPBACK, PATIENCE_S
-from .conftest import CALLER, Served
+from .conftest import CALLER, UK, Served
+from .test_tokens import wait_for
 
 
 @contextmanager
@@ -27,7 +35,9 @@ def stream(served: Served, **headers: str) -> Iterator[HTTPResponse]:
     connection.request(
         "GET", "/page/events", headers={name.replace("_", "-"): text for name, text in headers.items()}
     )
-    yield connection.getresponse()
+    answer = connection.getresponse()
+    yield answer
+    answer.close()
     connection.close()
 
 
@@ -111,6 +121,25 @@ def test_whole_numbers_are_for_those_who_may_see_them(served: Served) -> None:
             assert calls[0][3] == shown
 
 
+def test_what_people_wrote_is_for_those_who_may_see_it_in_the_api(served: Served) -> None:
+    say, written = served.daemon.parts.log, "lives at 12 Main St"
+    say("CALL_REFUSED", account=1001, caller=CALLER, to=UK, reason="blocked", detail=written)
+    say("TRAFFIC_RESTRICTED", account=1001, number=UK, action="suspend_did", reason=written)
+    for client, is_shown in ((served.anonymous, False), (served.noc, False), (served.office, True)):
+        token = {"Authorization": f"Bearer {client.token}"} if client.token else {}
+        with stream(served, **token) as answer:
+            events = read_until(answer, "ready")
+        tables = {data["table"]: data["rows"] for name, data, _ in events if name == "rows"}
+        [refused], alerts = tables["refusals"], {row[1]: row[-1] for row in tables["alerts"]}
+        assert refused[5:] == ["blocked", written if is_shown else ""]
+        restricted = alerts["TRAFFIC_RESTRICTED"]
+        assert (restricted["action"], restricted.get("reason")) == (
+            "suspend_did",
+            written if is_shown else None,
+        )
+        assert (written in str(events)) == is_shown
+
+
 def test_a_stream_needs_a_token_where_reading_does(serve: Callable[..., Served]) -> None:
     served = serve(read_without_token=False)
     with stream(served) as answer:
@@ -132,6 +161,43 @@ def test_one_more_than_may_look_on_is_told_to_come_back(
         served.journal.wait_for("PAGE_FULL")
 
 
+def test_an_event_id_without_an_end_takes_nobodys_place(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = served.daemon._web._page.feed
+    monkeypatch.setattr(feed, "_viewers_max", 2)
+    for _ in range(5):
+        with stream(served) as first:
+            run = read_until(first, "ready")[-1][2].partition("-")[0]
+            with stream(served, Last_Event_ID=f"{run}-{'9' * 5_000}") as second:
+                assert read_until(second, "ready")[0][0] == "snapshot"
+        wait_for(lambda: feed.viewers == 0)
+    assert served.journal.of("WEB_FAILED") == []
+
+
+def test_a_feed_that_failed_is_told_of_and_begins_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "RETRY_S", 0.1)
+    monkeypatch.setattr(feed_module, "KEEP_ALIVE_S", 0.5)
+    [calls] = [table for table in served.daemon._web._page.feed._tables if table.name == "calls"]
+    read = calls._read
+    with stream(served) as answer:
+        read_until(answer, "ready")
+
+        def fail() -> Any:
+            monkeypatch.setattr(calls, "_read", read)
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(calls, "_read", fail)
+        [failed] = served.journal.wait_for("WEB_FAILED")
+        assert (failed["path"], "a fault of ours" in str(failed["error"])) == ("/page/events", True)
+        served.call()
+        events = read_until(answer, "ready")
+        assert "snapshot" in [name for name, _, _ in events]
+    assert served.journal.of("AGENT_CRASHED") == []
+
+
 def test_the_minutes_of_before_the_start_come_from_the_cdrs(
     serve: Callable[..., Served], conn: Connection
 ) -> None:
@@ -144,12 +210,37 @@ def test_the_minutes_of_before_the_start_come_from_the_cdrs(
             a_cdr(1001, "two", "0", created_us=began_us, answered_us=None, refused="no_funds"),
         ],
     )
-    served = serve()
-    told: list[object] = []
-    with stream(served) as answer:
+    assert minute_told(serve(), began_us) == [began_us, 1, 1, {"no_funds": 1}, 0, 1, {"CAD": "0.0125"}, None]
+
+
+def test_the_minutes_of_before_come_when_the_database_is_back(
+    serve: Callable[..., Served], way: Proxy, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_module, "FILL_RETRY_S", 0.2)
+    asked, ask = Event(), page_module.Page._is_filled
+
+    def asking(page: page_module.Page, books: Books) -> bool:
+        is_filled = ask(page, books)
+        asked.set()
+        return is_filled
+
+    monkeypatch.setattr(page_module.Page, "_is_filled", asking)
+    began_us = (wall_us() // MINUTE_US - 10) * MINUTE_US
+    insert_cdrs(conn, [a_cdr(1001, "one", created_us=began_us, charged=Decimal("0.0125"))])
+    way.refuse()
+    starting = gevent.spawn(serve, way)
+    assert asked.wait(PATIENCE_S)
+    way.heal()
+    assert minute_told(starting.get(timeout=PATIENCE_S), began_us)[1] == 1
+
+
+def minute_told(served: Served, began_us: int) -> list[Any]:
+    """The row of that minute, once it is told of."""
+    told: list[list[Any]] = []
+    with stream(served) as answer, gevent.Timeout(PATIENCE_S, AssertionError("it was not told of")):
         while not told:
             for _, data, _ in read_until(answer, "delta"):
                 rows = data.get("rows", []) if data.get("table") == "minutes" else []
                 rows += data.get("tables", {}).get("minutes", {}).get("rows", [])
                 told += [row for row in rows if row[0] == began_us]
-    assert told[0] == [began_us, 1, 1, {"no_funds": 1}, 0, 1, {"CAD": "0.0125"}, None]
+    return told[0]

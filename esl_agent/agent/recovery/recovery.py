@@ -128,6 +128,11 @@ class Recovery:
         self._is_sure = False
         self._is_failing = False
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the switch's calls were gone through, and nothing was missed since."""
+        return self._is_sure
+
     # What happens.
 
     def await_again(self) -> None:

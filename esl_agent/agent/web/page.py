@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 
@@ -23,10 +22,13 @@ from esl_agent.store.minutes import CountedMinute, count_minutes
 from esl_agent.web.live.feed import Feed
 from esl_agent.web.live.rows import CallRow, StateRow
 from esl_agent.web.live.tables import Table
-from esl_agent.web.ports import Books, DatabaseAwayError, Health, TooSlowError
+from esl_agent.web.ports import Books, DatabaseAwayError, DatabaseRefusedError, Health, TooSlowError
 
-#: How often it is noted how many calls are up.
+#: How often it is noted how many calls are up, and looked whether this daemon's turn has come.
 LOOK_EVERY_S: Final = 5.0
+#: How soon what was before is asked for again where the database was away or slow, less and less often.
+FILL_RETRY_S: Final = 5.0
+FILL_RETRY_MAX_S: Final = 300.0
 
 
 class Page:
@@ -42,7 +44,7 @@ class Page:
         self.feed = Feed(self._tables(), parts.now_us, log)
 
     def run(self, books: Books) -> None:
-        """For ever; `books` is asked once for what was before the start."""
+        """For ever; `books` is asked for what was before this daemon's turn."""
         loops = [gevent.spawn(loop) for loop in (self.feed.run, self._look, lambda: self._fill(books))]
         try:
             for ended in gevent.iwait(loops):
@@ -51,17 +53,31 @@ class Page:
             gevent.killall(loops)
 
     def _look(self) -> None:
+        """A twin in standby knows of no calls: that it has none is no news of the switch."""
         while True:
-            self._heard.minutes.look(len(self._desk.live))
+            if self._parts.may_act():
+                self._heard.minutes.look(len(self._desk.live))
             gevent.sleep(LOOK_EVERY_S)
 
     def _fill(self, books: Books) -> None:
-        """The plot goes without, where the database is away or slow."""
+        """Until its turn a twin hears nothing: what the other one had is in the CDRs by then."""
+        while not self._parts.may_act():
+            gevent.sleep(LOOK_EVERY_S)
+        retry_s = FILL_RETRY_S
+        while not self._is_filled(books):
+            gevent.sleep(retry_s)
+            retry_s = min(retry_s * 2, FILL_RETRY_MAX_S)
+
+    def _is_filled(self, books: Books) -> bool:
+        """The plot goes without, while the database is away or slow, or refuses, which the log has said."""
         until_us = self._heard.now_us() // MINUTE_US * MINUTE_US
         since_us = until_us - MINUTES_MAX * MINUTE_US
-        with suppress(DatabaseAwayError, TooSlowError):
+        try:
             counted = books.work(lambda conn: list(count_minutes(conn, since_us, until_us)))
-            self._heard.minutes.fill(minutes_of(counted))
+        except (DatabaseAwayError, TooSlowError, DatabaseRefusedError):
+            return False
+        self._heard.minutes.fill(minutes_of(counted))
+        return True
 
     # What the tables are made of.
 

@@ -56,13 +56,13 @@ def health_of(parts: Parts) -> Health:
 
 
 def _kill(parts: Parts, leg_uuid: str) -> Killed:
+    if not parts.duty.may_act():  # and knows of no calls
+        return Killed.STANDBY
     live = parts.desk.live.get(leg_uuid)
     if live is None:
-        return Killed.NOT_LIVE
+        return Killed.NOT_LIVE if parts.recovery.is_sure else Killed.NOT_SURE
     if live.priced.number.number_class in NEVER_CHARGED:
         return Killed.EMERGENCY
-    if not parts.duty.may_act():
-        return Killed.STANDBY
     parts.desk.tell(leg_uuid, MustEnd(KILLED))
     return Killed.ORDERED
 

@@ -17,10 +17,12 @@ from esl_agent.switch.errors import DoorError
 from esl_agent.web.app import make_app
 from esl_agent.web.context import Context
 from esl_agent.web.gate import Gate
+from esl_agent.web.routes.page import EVENTS_PATH
 from esl_agent.web.server import WebServer
 
-#: How soon an address that can't be had is tried again.
+#: How soon an address that can't be had is tried again, and a page that failed: that less and less often.
 RETRY_S: Final = 10.0
+PAGE_RETRY_MAX_S: Final = 600.0
 #: How long requests that are under way may take to end.
 LEAVE_S: Final = 0.5
 
@@ -54,7 +56,7 @@ class Serving:
         """Returns at once; an address that can't be had is tried again until `stop` is set."""
         if self._config.web.port:
             gevent.spawn(self._open, stop)
-            self._running = gevent.spawn(self._page.run, self._reads)
+            self._running = gevent.spawn(self._run_page)
 
     def _open(self, stop: Event) -> None:
         is_told = False
@@ -69,6 +71,17 @@ class Serving:
             else:
                 self._log("WEB_OPEN", where=f"{self._config.web.host}:{self.port}")
                 return
+
+    def _run_page(self) -> None:
+        """For ever: who looks on goes without for a while where it fails, and calls go on."""
+        retry_s = RETRY_S
+        while True:
+            try:
+                self._page.run(self._reads)
+            except Exception as error:  # noqa: BLE001  whatever it is, it is told, and is no call's end
+                self._log("WEB_FAILED", path=EVENTS_PATH, error=repr(error))
+            gevent.sleep(retry_s)
+            retry_s = min(retry_s * 2, PAGE_RETRY_MAX_S)
 
     def close(self) -> None:
         self._server.stop(LEAVE_S)

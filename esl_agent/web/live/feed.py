@@ -35,6 +35,8 @@ DELTA_ROWS_MAX: Final = 50_000
 VIEWERS_MAX: Final = 20
 #: So long the feed goes on when the last viewer has gone: it may be back.
 LINGER_S: Final = 60.0
+#: Of a delta's number, which begins at 1 with each run; Python itself refuses to read very long ones.
+NUMBER_DIGITS_MAX: Final = 18
 KEEP_ALIVE_S: Final = 10.0
 KEEP_ALIVE: Final = b": still here\n\n"
 #: After so long a stream ends, and whoever comes back for the rest is asked for a token again.
@@ -97,10 +99,18 @@ class Feed:
         for table in self._tables:
             table.forget()
 
+    def _skip(self) -> None:
+        """A look broke off, and nobody was told what it had found: from its number nobody can go on."""
+        self._number += 1
+        self._deltas.clear()
+        self._rows_kept = 0
+
     # The daemon's side.
 
     def run(self) -> None:
-        """Look, for as long as anybody looks on."""
+        """Look, for as long as anybody looks on; run again after a fault, everybody is given everything."""
+        if self._number:
+            self._skip()
         left_at = -inf
         while True:
             if self._viewers:
@@ -141,11 +151,16 @@ class Feed:
         if self._viewers >= self._viewers_max:
             self._log("PAGE_FULL", viewers=self._viewers)
             raise ViewersFullError(f"{self._viewers} look on already, as many as may")
+        viewer = Viewer(self, self._seen(last_event_id), sees_all=sees_all)
         self._viewers += 1
         self._wanted.set()
-        run, _, number = last_event_id.partition("-")
-        seen = int(number) if run == self._run and number.isascii() and number.isdigit() else None
-        return Viewer(self, seen, sees_all=sees_all)
+        return viewer
+
+    def _seen(self, event_id: str) -> int | None:
+        """The number of the delta of that id; None for another run's, or for what is none of ours."""
+        run, _, number = event_id.partition("-")
+        is_number = number.isascii() and number.isdigit() and len(number) <= NUMBER_DIGITS_MAX
+        return int(number) if run == self._run and is_number else None
 
     def left(self) -> None:
         self._viewers -= 1

@@ -6,11 +6,14 @@ are microseconds since 1970 on the switch's clock, amounts and rates are texts.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
 from esl_agent.noc.log import NUMBER_FIELDS, mask_number
+
+#: Fields of the log in which people write what they like, by word: as in the API, not for everybody.
+FREE_TEXTS: Final[dict[str, frozenset[str]]] = {"TRAFFIC_RESTRICTED": frozenset({"reason"})}
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -88,7 +91,9 @@ class AlertRow(Row, frozen=True):
 
     def masked(self) -> AlertRow:
         fields = {
-            name: mask_number(text) if name in NUMBER_FIELDS else text for name, text in self.fields.items()
+            name: mask_number(text) if name in NUMBER_FIELDS else text
+            for name, text in self.fields.items()
+            if name not in FREE_TEXTS.get(self.word, ())
         }
         return msgspec.structs.replace(self, fields=fields)
 
@@ -106,7 +111,7 @@ class RefusalRow(Row, frozen=True):
 
     def masked(self) -> RefusalRow:
         caller, to = mask_number(self.caller), mask_number(self.to)
-        return msgspec.structs.replace(self, caller=caller, to=to)
+        return msgspec.structs.replace(self, caller=caller, to=to, detail="")
 
 
 class MinuteRow(Row, frozen=True):

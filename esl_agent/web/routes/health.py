@@ -1,6 +1,7 @@
 """Whether the daemon is alive, and whether it can take calls: for who restarts it or sends calls to it.
 
 Nobody has to say who asks: it tells nothing of the operator or of any customer.
+Load balancers ask by HEAD: the status is the answer.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ class _Alive:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = msgspec.json.encode({"alive": True})
 
+    on_head = on_get
+
 
 class _Ready:
     def __init__(self, context: Context) -> None:
@@ -41,6 +44,8 @@ class _Ready:
                 "journal": "has room" if health.journal_has_room else "full",
             }
         )
+
+    on_head = on_get
 
 
 def _duty(health: Health) -> str:

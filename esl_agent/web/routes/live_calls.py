@@ -34,6 +34,9 @@ from esl_agent.web.values import (
     to_digits,
 )
 
+#: How soon somebody who would end a call that is not known yet may ask again.
+NOT_SURE_RETRY_S: Final = 2
+
 
 class LiveCall(msgspec.Struct, frozen=True):
     """A call that is up, as of now; amounts in `currency`."""
@@ -119,7 +122,17 @@ def kill_call(context: Context, caller: Caller, asked: KillAsked) -> Killing:
             raise ProblemError(HTTPStatus.CONFLICT, "an emergency call is never ended", where="leg_uuid")
         case Killed.STANDBY:
             raise ProblemError(
-                HTTPStatus.CONFLICT, "this twin is in standby", to_do="ask the one that is active"
+                HTTPStatus.CONFLICT,
+                "this twin is in standby",
+                to_do="ask the one that is active",
+                passes=True,
+            )
+        case Killed.NOT_SURE:
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "no such call is known, and the switch has not told yet which calls are up",
+                to_do="send it again soon; where the log says SWITCH_LOST, bring the switch back first",
+                headers={"Retry-After": str(NOT_SURE_RETRY_S)},
             )
     acted(context, caller, "kill", leg=asked.leg_uuid, reason=asked.reason)
     return Killing(asked.leg_uuid)
@@ -161,6 +174,7 @@ def _not_live() -> ProblemError:
     )
 
 
+_NOT_SURE: Final = "It is not known yet which calls are up, or the database is away, too slow, or refuses."
 _NOT_LIVE: Final = {HTTPStatus.NOT_FOUND: "No such call is up."}
 
 ENDPOINTS: Final = (
@@ -195,7 +209,11 @@ ENDPOINTS: Final = (
         answer=Killing,
         handler=kill_call,
         status=HTTPStatus.ACCEPTED,
-        problems=_NOT_LIVE | {HTTPStatus.CONFLICT: "An emergency call, or another daemon's."},
+        problems=_NOT_LIVE
+        | {
+            HTTPStatus.CONFLICT: "An emergency call, or another daemon's.",
+            HTTPStatus.SERVICE_UNAVAILABLE: _NOT_SURE,
+        },
     ),
 )
 

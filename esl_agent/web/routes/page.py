@@ -32,6 +32,7 @@ POLICY: Final = (
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 INDEX: Final = "index.html"
+EVENTS_PATH: Final = "/page/events"
 #: What an event stream is told of, and every proxy on its way.
 STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -47,7 +48,7 @@ def add_routes(app: falcon.App[falcon.Request, falcon.Response], context: Contex
     app.add_route("/", page)
     app.add_route("/page/{path:path}", page)
     app.add_route("/page/words", _Words())
-    app.add_route("/page/events", _Events(context))
+    app.add_route(EVENTS_PATH, _Events(context))
 
 
 class _Page:

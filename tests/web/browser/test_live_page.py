@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from http import HTTPStatus
 from uuid import uuid4
 
+import falcon
 import pytest
 from faults.proxy import Proxy, to_port
 from fixtures.call_steps import LEG, PRICE
 from fixtures.records import a_cdr
+from gevent.event import Event
 from playwright.sync_api import Locator, Page, expect
 
 from esl_agent.agent.calls.desk import Desk
@@ -20,11 +23,16 @@ from esl_agent.agent.clock import wall_us
 from esl_agent.agent.pricing import Priced
 from esl_agent.core import call as machine
 from esl_agent.core.numbering.number import Number, NumberClass
+from esl_agent.noc.words import WORDS
 from esl_agent.simulator.plan import CallPlan
 from esl_agent.store.accounts import NewAccount, add_account, top_up
 from esl_agent.store.cdrs import insert_cdrs
 from esl_agent.store.pool import Connection
-from web.conftest import UK, Served
+from esl_agent.store.tokens import revoke_token
+from esl_agent.web.live import feed
+from esl_agent.web.problems import ProblemError
+from esl_agent.web.routes import page as page_routes
+from web.conftest import CALLER, UK, Served
 
 from .conftest import PATIENCE_MS, Look, Stage, barriers
 
@@ -195,6 +203,40 @@ def test_where_a_token_is_needed_the_page_asks_for_one(look: Look, serve: Callab
     expect(headline(page)).to_have_text("Nothing is broken")
 
 
+def test_nothing_stays_on_the_page_of_who_signed_out(look: Look, serve: Callable[..., Served]) -> None:
+    served = serve(read_without_token=False)
+    served.call()
+    page = look(served)
+    sign_in(page, served.admin.token)
+    expect(calls(page)).to_contain_text([UK])
+    page.get_by_role("button", name="Sign out").click()
+    assert_nothing_is_shown(page)
+
+
+@pytest.mark.parametrize("path", ["/", "/#/account/1001"])
+def test_nothing_stays_on_the_page_of_who_has_a_token_that_was_revoked(
+    look: Look, serve: Callable[..., Served], conn: Connection, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(feed, "STREAM_MAX_S", 2.0)
+    served = serve(read_without_token=False)
+    served.call()
+    page = look(served, path)
+    sign_in(page, served.admin.token)
+    expect(page.locator("main")).to_contain_text(UK)
+    revoke_token(conn, "admin", "the test")
+    assert_nothing_is_shown(page)
+
+
+def assert_nothing_is_shown(page: Page) -> None:
+    """Nor is there anything in what is hidden now."""
+    expect(page.locator("body")).not_to_contain_text(UK)
+    expect(headline(page)).to_have_text("A token is needed: sign in")
+    expect(page.locator("html")).to_be_visible()
+    content = page.locator("body").inner_html()
+    for each in (UK, CALLER, "$9.9"):
+        assert each not in content
+
+
 # Accounts and numbers.
 
 
@@ -269,6 +311,53 @@ def test_french_with_its_numbers_and_money(look: Look, crowded: Stage) -> None:
     expect(headline(page)).to_have_text("Nothing is broken")
     page.reload()
     expect(headline(page)).to_have_text("Nothing is broken")
+
+
+def test_what_is_broken_is_told_in_the_language_that_is_chosen(
+    look: Look, serve: Callable[..., Served], way: Proxy
+) -> None:
+    served = serve(way)
+    page = look(served)
+    expect(headline(page)).to_have_text("Nothing is broken")
+    way.refuse()
+    expect(page.locator("#problems")).to_contain_text("Bring Postgres back.")
+    page.get_by_label("Language").select_option("fr")
+    expect(page.locator("#problems")).to_contain_text("Remettez Postgres en marche.")
+    expect(page.locator("#states li")).to_have_count(4)
+    expect(page.locator("#problems")).not_to_contain_text("Bring Postgres back.")
+    way.heal()
+
+
+def test_explanations_that_come_late_are_drawn(
+    look: Look, serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what was on the page already."""
+    asked = []
+    answer = page_routes._Words.on_get
+
+    def late(words: page_routes._Words, req: falcon.Request, resp: falcon.Response) -> None:
+        asked.append(req.path)
+        if not said.is_set():
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "not yet")
+        answer(words, req, resp)
+
+    said = Event()
+    monkeypatch.setattr(page_routes._Words, "on_get", late)
+    served = serve()
+    for word in ("TRAFFIC_WEBHOOK_DOWN", "SWITCH_GAP"):  # one that stands, and one that is over
+        served.daemon.parts.log(word, reason="the test")
+    served.daemon.parts.log("CALL_REFUSED", account=1001, caller=CALLER, to=UK, reason="no_funds")
+    page = look(served)
+    expect(page.locator("#problems")).to_contain_text("TRAFFIC_WEBHOOK_DOWN")
+    expect(page.locator("#alerts")).to_contain_text("SWITCH_GAP")
+    expect(page.locator("#refusals .reasons li")).to_have_count(1)
+    expect(page.locator("#refusals")).not_to_contain_text("The customer has to top up.")
+    said.set()
+    expect(page.locator("#problems")).to_contain_text(WORDS["TRAFFIC_WEBHOOK_DOWN"].meaning.partition("`")[0])
+    expect(page.locator("#alerts")).to_contain_text(WORDS["SWITCH_GAP"].meaning.partition("`")[0])
+    expect(page.locator("#refusals")).to_contain_text("The customer has to top up.")
+    expect(page.locator("#problems li")).to_have_count(1)
+    assert len(asked) >= 2
 
 
 def test_the_browsers_language_counts_where_none_was_chosen(look: Look, served: Served) -> None:

@@ -32,6 +32,12 @@ export function setHidden(node, isHidden) {
   if (node.hidden !== isHidden) node.hidden = isHidden;
 }
 
+/** Forget what `list` made there: it is made anew. */
+export function clear(parent) {
+  parent.replaceChildren();
+  parent.parts = undefined;
+}
+
 /**
  * Make the children of `parent` those of `items`, in order; each keeps its element, and so the focus in it.
  * `make(item)` gives { node, update(item) }.

@@ -3,7 +3,7 @@
 import { countEnds, soonCut } from "./calls.js";
 import { setAttribute, setHidden, setText } from "./dom.js";
 import { Feed } from "./feed.js";
-import { Session } from "./session.js";
+import { Session, beginAnew } from "./session.js";
 import { Store } from "./store.js";
 import { Account } from "./views/account.js";
 import { Alerts } from "./views/alerts.js";
@@ -20,6 +20,9 @@ import { chooseWords, keepLanguage, translate } from "./words.js";
 const DRAW_EVERY_MS = 1_000;
 // The agent speaks every second: so long a silence is worth a word.
 const SILENT_MS = 5_000;
+// How soon explanations that did not come are asked for again, and how seldom at the most.
+const EXPLAIN_MIN_MS = 1_000;
+const EXPLAIN_MAX_MS = 60_000;
 const THEME = "esl-agent theme";
 
 const byId = (id) => document.getElementById(id);
@@ -63,12 +66,17 @@ class Page {
   }
 
   async _explain() {
-    try {
-      this._explained = await (await fetch("page/words")).json();
-      this._words.explain(this._explained);
-    } catch {
-      // The words stand for themselves.
+    for (let waitMs = EXPLAIN_MIN_MS; !this._explained; waitMs = Math.min(waitMs * 2, EXPLAIN_MAX_MS)) {
+      try {
+        const answer = await fetch("page/words");
+        if (answer.ok) this._explained = await answer.json();
+      } catch {
+        // Until then the words stand for themselves.
+      }
+      if (!this._explained) await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
+    this._words.explain(this._explained);
+    this._draw();
   }
 
   _chooseLanguage(lang) {
@@ -115,6 +123,7 @@ class Page {
   }
 
   _lineChanged(line) {
+    if (line === "up" || line === "denied") this._session.heard(line === "up");
     if (this._line === "up" || !this._line) this._lostAtMs = Date.now();
     this._line = line;
     this._draw();
@@ -167,7 +176,7 @@ class Page {
   _offerSignIn() {
     const [dialog, token] = [byId("sign-in-dialog"), byId("token")];
     byId("sign-in").addEventListener("click", () => {
-      if (this._session.token) this._signIn("");
+      if (this._session.token) this._signOut();
       else dialog.showModal();
     });
     byId("sign-in-cancel").addEventListener("click", () => dialog.close("cancel"));
@@ -176,6 +185,11 @@ class Page {
       token.value = "";
     });
     this._showSession();
+  }
+
+  _signOut() {
+    this._session.token = "";
+    beginAnew();
   }
 
   _signIn(token) {

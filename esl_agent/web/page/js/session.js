@@ -16,6 +16,12 @@ export class Session {
     return this.token ? { Authorization: `Bearer ${this.token}` } : {};
   }
 
+  /** Whether the agent showed us something: where it did, and does no more, nothing of that stays on the page. */
+  heard(isAllowed) {
+    if (!isAllowed && this._wasAllowed) beginAnew();
+    this._wasAllowed ||= isAllowed;
+  }
+
   /** What a GET of the API answers; throws ApiError. */
   async get(path, parameters = {}) {
     let answer;
@@ -24,10 +30,17 @@ export class Session {
     } catch {
       throw new ApiError(0, "");
     }
+    if (answer.ok || answer.status === 401) this.heard(answer.ok);
     const body = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new ApiError(answer.status, body.detail ?? body.title ?? "");
     return body;
   }
+}
+
+/** Nothing stays of what was shown, not even while the agent is waited for. */
+export function beginAnew() {
+  document.documentElement.hidden = true;
+  location.reload();
 }
 
 export class ApiError extends Error {

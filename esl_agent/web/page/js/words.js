@@ -17,12 +17,19 @@ export class Words {
     this._texts = CATALOGUES[lang];
     this._plural = new Intl.PluralRules(locale);
     this._explained = { words: {}, reasons: {} };
+    this._edition = 0;
     this.t = this.t.bind(this);
   }
 
   /** What the agent itself says of its words, in English. */
   explain(explained) {
     this._explained = explained;
+    this._edition += 1;
+  }
+
+  /** The key of what is drawn with an explanation: another one when the agent's have come. */
+  keyOf(key) {
+    return `${this._edition} ${key}`;
   }
 
   /** The text of that name, with {values} in it; one that counts has `one` and `other` and is chosen by `n`. */

@@ -270,7 +270,7 @@ export default {
     TWIN_UNSEEN: ["La base de données est atteinte par un intermédiaire qui partage les sessions : un second agent ne serait pas vu.", "Mettez `[database] listen_url` sur le serveur lui-même."],
     DOOR_CLOSED: ["Une porte n’a pas pu s’ouvrir quand ce jumeau a pris la relève; l’essai se répète.", "Qui écoute là?"],
     WEB_CLOSED: ["Le serveur HTTP ne peut pas écouter là où [web] le dit; l’essai se répète, et les appels continuent.", "Qui écoute là?"],
-    WEB_FAILED: ["Une demande au serveur HTTP a échoué par notre faute; les appels continuent.", "Signalez la ligne; `path` et `error` disent quoi."],
+    WEB_FAILED: ["Une demande au serveur HTTP, ou le flux de la page en direct, a échoué par notre faute; les appels continuent.", "Signalez la ligne; `path` et `error` disent quoi."],
     API_REFUSED: ["L’API HTTP a refusé un jeton : `unknown_token`, ou un dont le rôle ne permet pas ce qui est demandé.", "Souvent depuis la même adresse : un jeton y est-il périmé, ou quelqu’un devine-t-il?"],
     TRAFFIC_ALERT: ["Une règle sur le trafic est enfreinte; rien n’est restreint. `figures` : chaque mesure et son seuil.", "`esl-agent traffic explain` en a les preuves. Demandez au client."],
     TRAFFIC_RESTRICTED: ["Un compte, ou son numéro, est restreint par une règle ou une personne; `action` dit comment.", "`esl-agent traffic explain` en a les preuves; `traffic clear` lève la restriction."],

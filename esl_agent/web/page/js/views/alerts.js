@@ -26,7 +26,7 @@ export class Alerts {
     setHidden(this._panel.empty, alerts.length > 0);
     setHidden(this._list, !alerts.length);
     const shown = this._isOpen ? alerts : alerts.slice(0, SHOWN_MAX);
-    list(this._list, shown, (alert) => alert.key, () => this._entry());
+    list(this._list, shown, (alert) => this._words.keyOf(alert.key), () => this._entry());
     setHidden(this._more, alerts.length <= SHOWN_MAX);
     setText(this._more, this._words.t(this._isOpen ? "show_fewer" : "show_all", { n: alerts.length }));
     this._drawn = store;

@@ -24,7 +24,7 @@ export class Refusals {
     const { reasons } = sumSince(store.tables.minutes.values(), nowUs - 15 * MINUTE_US);
     const counted = [...reasons].sort(([, one], [, other]) => other - one).slice(0, REASONS_MAX);
     setHidden(this._panel.empty, counted.length > 0);
-    list(this._reasons, counted, ([reason]) => reason, ([reason]) => this._reason(reason));
+    list(this._reasons, counted, ([reason]) => this._words.keyOf(reason), ([reason]) => this._reason(reason));
     const last = [...store.tables.refusals.values()].slice(-LAST_MAX).reverse();
     setHidden(this._lastTitle, !last.length);
     list(this._last, last, (refused) => refused.number, (refused) => this._line(refused));

@@ -1,6 +1,6 @@
 // The first thing to know: is anything broken, since when, and what is to be done about it?
 
-import { el, list, setAttribute, setHidden, setText } from "../dom.js";
+import { clear, el, list, setAttribute, setHidden, setText } from "../dom.js";
 import { prose } from "../words.js";
 import { fieldTexts, stands } from "./alerts.js";
 
@@ -14,6 +14,8 @@ export class Verdict {
     this._headline = document.getElementById("headline");
     this._states = document.getElementById("states");
     this._problems = document.getElementById("problems");
+    clear(this._states);
+    clear(this._problems); // they speak the language of who made them
   }
 
   /** `line` is how the feed does: up, lost, denied, full or none yet; `lostAtMs` since when it is not up. */
@@ -26,7 +28,7 @@ export class Verdict {
     setText(this._headline.querySelector(".glyph"), GLYPHS[mood]);
     setText(this._headline.querySelector(".text"), text);
     setHidden(this._problems, !standing.length);
-    list(this._problems, standing, (alert) => alert.key, () => this._problem());
+    list(this._problems, standing, (alert) => this._words.keyOf(alert.key), () => this._problem());
     list(this._states, this._stateList(store.state), (state) => state.name, () => oneState());
   }
 
