@@ -75,11 +75,6 @@ class TrafficWatch:
         self._refused = ""  # what Postgres said
         self._counted = 0
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether everything is counted that counts."""
-        return not self._is_stale and self._past.is_read
-
     def run(self) -> None:
         """Until it is killed; at once where [traffic] watch is false."""
         while self._config.watch:
