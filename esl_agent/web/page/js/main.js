@@ -201,6 +201,7 @@ class Page {
 
   _showSession() {
     setText(byId("sign-in"), this._words.t(this._session.token ? "sign_out" : "sign_in"));
+    byId("sign-in").disabled = false; // until now nobody would have heard a click
   }
 }
 
