@@ -305,7 +305,8 @@ class Recovery:
             elif not is_ours:
                 self._passed_over.add(leg_uuid)
         if verdict is Verdict.LOOK_AGAIN:
-            self._look_later(leg_uuid, missing)
+            if close is not None or leg_uuid not in self._missing:  # else passes would put off the close look
+                self._look_later(leg_uuid, missing)
         else:
             self._missing.pop(leg_uuid, None)
             self._end(leg_uuid, verdict, missing.seen_us, caller, end)
