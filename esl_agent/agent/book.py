@@ -101,11 +101,11 @@ class Book:
         with self._reading, self._database.connection() as conn:
             self._tariffs = replace(self._tariffs, routes=routes.load_all(conn))
 
-    def refresh(self) -> None:
-        """Read again what customers and operators change all day: accounts in use, and numbers."""
+    def refresh(self, talking: Collection[int] = ()) -> None:
+        """Read again what changes all day: numbers, departments, and accounts as `refresh_payers` does."""
         self.refresh_numbers()
         self.refresh_departments()
-        self.refresh_payers(self.accounts_in_use())
+        self.refresh_payers({*self.accounts_in_use(), *talking}, talking)
 
     def refresh_numbers(self) -> None:
         with self._reading, self._database.connection() as conn:

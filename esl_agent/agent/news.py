@@ -39,17 +39,15 @@ class News:
         if is_all or Changed.DEPARTMENTS in what:
             self._book.refresh_departments()
         account_ids = {change.account_id for change in changes if change.account_id}
-        talking = self._desk.accounts()
         if is_all:
-            account_ids |= talking.union(self._book.accounts_in_use())
-        self._book.refresh_payers(account_ids, talking)
-        self._desk.accounts_changed(account_ids)
+            account_ids |= self._desk.accounts().union(self._book.accounts_in_use())
+        if account_ids:
+            self._book.refresh_payers(account_ids, self._desk.accounts())
+            self._desk.accounts_changed(account_ids)
         self._phones.changed({change.phone for change in changes if change.what is Changed.PHONE})
         self._restrictions.changed({change.restriction for change in changes if change.restriction})
 
     def refresh(self) -> None:
         """Read numbers and accounts in use again, and end the calls of those that may make none."""
-        self._book.refresh()
-        talking = self._desk.accounts()  # of calls that were taken up again, the book may not know them
-        self._book.refresh_payers(talking.difference(self._book.accounts_in_use()), talking)
+        self._book.refresh(self._desk.accounts())  # of calls that were taken up again it may know none
         self._desk.accounts_changed(self._book.barred().keys() | self._book.accounts_cut(self._now_us()))

@@ -40,15 +40,20 @@ def own_cut(question: Question, decision: Decision, held: Decimal) -> str:
 
     "" where there is nothing to cut, or the switch names its legs by something else than UUIDs.
     """
-    if decision.product is not Product.INBOUND or not budget.is_metered(decision.price):
+    cut_after_s = _cut_after_s(decision, held)
+    if decision.product is not Product.INBOUND or cut_after_s is None:
         return ""
     try:
-        return cut_command(question.caller_leg_uuid, first_switch_cut_s(decision.price, held))
+        return cut_command(question.caller_leg_uuid, cut_after_s)
     except TokenError:
         return ""
 
 
 def dial(decision: Decision, legs: tuple[PlannedLeg, ...], held: Decimal) -> tuple[str, ...]:
     """What `bridge` is given, one after the other, for a call that `held` is held for."""
-    cut_after_s = first_switch_cut_s(decision.price, held) if budget.is_metered(decision.price) else None
-    return dial_strings(decision, legs, cut_after_s)
+    return dial_strings(decision, legs, _cut_after_s(decision, held))
+
+
+def _cut_after_s(decision: Decision, held: Decimal) -> int | None:
+    """None for a call that isn't metered."""
+    return first_switch_cut_s(decision.price, held) if budget.is_metered(decision.price) else None
