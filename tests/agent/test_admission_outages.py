@@ -8,12 +8,12 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
-import gevent
 import pytest
 from fixtures.verdicts import a_verdict
 
 from esl_agent.agent.clock import wall_us
 from esl_agent.agent.daemon import Daemon
+from esl_agent.lab.child import wait_until
 from esl_agent.lab.ports import free_port
 from esl_agent.simulator.config import SimulatorConfig
 from esl_agent.simulator.simulator import Simulator
@@ -103,9 +103,7 @@ def causes(exchange: Exchange) -> list[str]:
 
 
 def wait_until_nothing_is_held(exchange: Exchange) -> None:
-    with gevent.Timeout(PATIENCE_S, AssertionError("something stays reserved")):
-        while not exchange.nothing_is_reserved():
-            gevent.sleep(0.01)
+    wait_until(exchange.nothing_is_reserved, "nothing is reserved", PATIENCE_S)
 
 
 @contextmanager
@@ -120,9 +118,12 @@ def wait_for_waiters(conn: Connection, statements: int = 1) -> None:
     """Until so many statements wait for somebody's lock."""
     waiting = """SELECT count(*) FROM pg_stat_activity
                  WHERE wait_event_type = 'Lock' AND datname = current_database()"""
-    with gevent.Timeout(PATIENCE_S, AssertionError("nobody waits for the account")):
-        while conn.execute(waiting).fetchone() < (statements,):  # type: ignore[operator]
-            gevent.sleep(0.01)
+
+    def are_waiting() -> bool:
+        row = conn.execute(waiting).fetchone()
+        return row is not None and row[0] >= statements
+
+    wait_until(are_waiting, "somebody waits for the account", PATIENCE_S)
 
 
 # The database is away.
@@ -166,9 +167,8 @@ def test_a_verdict_on_traffic_holds_though_the_database_is_away_and_is_written_w
         (told,) = exchange.journal.wait_for("TRAFFIC_RESTRICTED")
         assert (told["restriction"], told["stored"]) == (None, "no")
         assert [line["reason"] for line in exchange.journal.of("CALL_REFUSED")] == ["outbound_suspended"]
-    with gevent.Timeout(PATIENCE_S, AssertionError("it is not written")):
-        while not (kept := list_restrictions(exchange.conn)):
-            gevent.sleep(0.01)
+    wait_until(lambda: list_restrictions(exchange.conn) != [], "it is written", PATIENCE_S)
+    kept = list_restrictions(exchange.conn)
     exchange.call()
     assert [line["reason"] for line in exchange.journal.of("CALL_REFUSED")] == ["outbound_suspended"] * 2
     assert kept[0].figures == a_verdict().figures
@@ -298,9 +298,9 @@ def test_money_that_is_held_too_late_is_given_back(start: Start, database_url: s
     assert call.outbound_uuids == []
     exchange.cdrs(2)
     states = "SELECT state FROM reservations WHERE leg_uuid NOT IN (SELECT leg_uuid FROM cdrs)"
-    with gevent.Timeout(PATIENCE_S, AssertionError("the leg is not given up")):
-        while exchange.conn.execute(states).fetchall() != [("released",)]:
-            gevent.sleep(0.01)
+    wait_until(
+        lambda: exchange.conn.execute(states).fetchall() == [("released",)], "the leg is given up", PATIENCE_S
+    )
     assert exchange.nothing_is_reserved()
 
 

@@ -16,6 +16,7 @@ from esl_agent.agent.database import Database
 from esl_agent.agent.recording.recordings import Recordings
 from esl_agent.config import RecordingConfig
 from esl_agent.core.admission.decide import TAG_TO_RECORD
+from esl_agent.lab.child import wait_until
 from esl_agent.lab.ports import LOOPBACK, free_port
 from esl_agent.simulator.plan import Kind, Outcome
 from esl_agent.simulator.simulator import Simulator
@@ -59,10 +60,12 @@ def start(
 
 def recorded(conn: Connection, count: int = 1) -> list[Recording]:
     """What is written of recordings, when that many have stopped."""
-    with gevent.Timeout(PATIENCE_S, AssertionError("no recording was written")):
-        while len(rows := [row for row in newest(conn, None, None, None, 100) if row.stopped_at]) < count:
-            gevent.sleep(0.02)
-    return rows
+
+    def stopped() -> list[Recording]:
+        return [row for row in newest(conn, None, None, None, 100) if row.stopped_at]
+
+    wait_until(lambda: len(stopped()) >= count, f"{count} recordings are written", PATIENCE_S)
+    return stopped()
 
 
 def test_a_call_to_support_is_written_down_from_its_answer_to_its_end(start: Start, conn: Connection) -> None:
@@ -305,6 +308,4 @@ def _backend_that_waits(conn: Connection) -> int:
 
 def _wait_until_known(exchange: Exchange, numbers: set[str]) -> None:
     book = exchange.daemon.parts.book
-    with gevent.Timeout(PATIENCE_S, AssertionError("the daemon does not know of the department")):
-        while set(book.departments) != numbers:
-            gevent.sleep(0.02)
+    wait_until(lambda: set(book.departments) == numbers, "the daemon knows the department", PATIENCE_S)

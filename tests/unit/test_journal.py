@@ -269,9 +269,9 @@ def test_a_command_from_a_shell_is_about_the_services_journal_where_there_is_one
     shipped = tmp_path / "esl-agent" / "journal"
 
     def folder(**environment: str) -> Path:
-        return journal_folder(JournalConfig(), {"HOME": "/root", **environment}, shipped)
+        return journal_folder(JournalConfig(), {"HOME": "/home/a", **environment}, shipped)
 
-    assert folder() == Path("/root/.local/state/esl-agent/journal")
+    assert folder() == Path("/home/a/.local/state/esl-agent/journal")
     shipped.mkdir(parents=True)
     assert folder() == folder(XDG_STATE_HOME="/state") == shipped
     assert folder(STATE_DIRECTORY="/var/lib/esl-agent/one") == Path("/var/lib/esl-agent/one/journal")
@@ -282,7 +282,7 @@ def test_whoever_may_not_look_at_the_services_journal_is_told_so(tmp_path: Path)
     shipped.mkdir(parents=True)
     shipped.parent.chmod(0)
     with anybody(), pytest.raises(JournalError, match=r"Permission denied.*\[journal\] folder"):
-        journal_folder(JournalConfig(), {"HOME": "/root"}, shipped)
+        journal_folder(JournalConfig(), {"HOME": "/home/a"}, shipped)
     shipped.parent.chmod(0o700)
 
 
